@@ -1,0 +1,22 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { EngineRunner } from './engine-port.ts'
+import type { JobQueue } from './job-queue-port.ts'
+import type { Clock, FileStore, ImageCodec, Tokens } from './ports.ts'
+
+/** Everything a service may use. Entry points build it once; tests build it with a database of their own. */
+export interface App {
+  readonly config: Config
+  readonly prisma: PrismaClient
+  readonly queue: JobQueue
+  readonly engine: EngineRunner
+  readonly files: FileStore
+  readonly images: ImageCodec
+  readonly tokens: Tokens
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** A transaction: always use it, never `app.prisma`, inside `$transaction` (the embedded database has one connection). */
+export type Tx = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0]
