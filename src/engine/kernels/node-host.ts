@@ -1,0 +1,69 @@
+import { EngineError } from '../errors.ts'
+
+/**
+ * The only door from the engine to Node: what the accelerated kernels need to load their binary, start their threads
+ * and read a feature file. In a browser every function here refuses, and the reference kernels are used.
+ *
+ * The engine compiles without Node's types, so the few shapes in use are written out.
+ */
+
+interface FileHandle {
+  read(into: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }>
+  close(): Promise<void>
+}
+
+interface FileSystem {
+  open(path: string, flags: 'r'): Promise<FileHandle>
+  readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>
+}
+
+export interface HostWorker {
+  postMessage(message: unknown): void
+  on(event: 'message', listener: (message: unknown) => void): void
+  on(event: 'error', listener: (error: Error) => void): void
+  terminate(): Promise<number>
+  unref(): void
+}
+
+interface Process {
+  getBuiltinModule?(name: string): unknown
+  versions?: { node?: string }
+}
+
+const host = (globalThis as { process?: Process }).process
+
+/** `require`, for files that `import` cannot load: the native addon. */
+export function hostRequire(): (path: string) => unknown {
+  const { createRequire } = builtin('module') as { createRequire(from: string): (path: string) => unknown }
+  return createRequire(import.meta.url)
+}
+
+export function filePath(url: URL): string {
+  return (builtin('url') as { fileURLToPath(url: URL): string }).fileURLToPath(url)
+}
+
+export function fileSystem(): FileSystem {
+  return (builtin('fs') as { promises: FileSystem }).promises
+}
+
+export function startWorker(script: string, workerData: unknown): HostWorker {
+  const { Worker } = builtin('worker_threads') as {
+    Worker: new (script: string, options: { eval: true; workerData: unknown }) => HostWorker
+  }
+  return new Worker(script, { eval: true, workerData })
+}
+
+export function cores(): number {
+  return (builtin('os') as { availableParallelism(): number }).availableParallelism()
+}
+
+function builtin(name: string): unknown {
+  const module = host?.getBuiltinModule?.(name)
+  if (!module) {
+    throw new EngineError(
+      'KERNEL_UNAVAILABLE',
+      `this step needs Node 20.16 or later: got ${host?.versions?.node ? `Node ${host.versions.node}` : 'no Node'}`,
+    )
+  }
+  return module
+}
