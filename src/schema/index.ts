@@ -1,0 +1,45 @@
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { GraphQLInputObjectType, type GraphQLSchema } from 'graphql'
+import nexus from 'nexus'
+import { commonTypes } from './common.ts'
+import { nodeTypes } from './node.ts'
+import { projectTypes } from './project.ts'
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+
+/** Where the committed artefacts stand. */
+export const SDL_PATH = path.join(here, '../../schema.graphql')
+const TYPEGEN_PATH = path.join(here, 'generated/nexus-typegen.ts')
+
+/** Inputs of which exactly one field must be given: Nexus can not say it, so it is set on the built schema. */
+const ONE_OF = ['SimilaritySearchInput', 'DecisionChange']
+
+const config: nexus.core.SchemaConfig = {
+  types: [commonTypes, nodeTypes, projectTypes],
+  outputs: { schema: SDL_PATH, typegen: TYPEGEN_PATH },
+  shouldGenerateArtifacts: false,
+  contextType: { module: path.join(here, '../resolvers/context.ts'), export: 'Context' },
+  features: { abstractTypeStrategies: { resolveType: true } },
+  nonNullDefaults: { input: false, output: false },
+}
+
+function markOneOf(schema: GraphQLSchema): GraphQLSchema {
+  for (const name of ONE_OF) {
+    const type = schema.getType(name)
+    if (type instanceof GraphQLInputObjectType) type.isOneOf = true
+  }
+  return schema
+}
+
+/** The executable schema. */
+export const buildSchema = (): GraphQLSchema => markOneOf(nexus.makeSchema(config) as GraphQLSchema)
+
+/** Nexus's generated types, as text with relative imports. */
+export async function generateTypes(): Promise<{ path: string; text: string }> {
+  const { tsTypes } = await nexus.core.generateSchema.withArtifacts(
+    { ...config, shouldGenerateArtifacts: true } as never,
+    TYPEGEN_PATH,
+  )
+  return { path: TYPEGEN_PATH, text: tsTypes }
+}

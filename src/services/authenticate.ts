@@ -1,0 +1,56 @@
+import type { Viewer } from './access.ts'
+import type { App } from './app.ts'
+import { DomainError } from './errors.ts'
+
+const refused = (reason: string) =>
+  new DomainError('UNAUTHENTICATED', `${reason}: send the header "Authorization: Bearer <API key>"`)
+
+interface Credential {
+  userId: string
+  expiresAt: Date | null
+  revokedAt: Date | null
+}
+
+function checkLife(app: App, credential: Credential): void {
+  if (credential.revokedAt) throw refused('this key was revoked')
+  if (credential.expiresAt && credential.expiresAt <= app.clock.now()) throw refused('this key has expired')
+}
+
+/**
+ * Who is asking. A project key acts in its project only; a personal token in every project of its user.
+ * A wrong key and an unknown key are told apart by nobody.
+ */
+export async function authenticate(app: App, authorization: string | undefined, requestId: string): Promise<Viewer> {
+  const secret = /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1]
+  if (!secret) throw refused('no API key')
+  const key = app.tokens.parseApiKey(secret)
+  if (key) {
+    const { projectId, keyId } = key
+    const row = await app.prisma.apiKey.findUnique({ where: { projectId_id: { projectId, id: keyId } } })
+    if (!row || !app.tokens.equalHashes(key.hash, row.hash)) throw refused('this key is not known here')
+    checkLife(app, row)
+    await touch(app, row.lastUsedAt, (lastUsedAt) =>
+      app.prisma.apiKey.update({ where: { projectId_id: { projectId, id: keyId } }, data: { lastUsedAt } }),
+    )
+    return { userId: row.userId, requestId, keyScope: { projectId, role: row.role }, roles: new Map() }
+  }
+  const token = app.tokens.parsePersonalToken(secret)
+  if (token) {
+    const row = await app.prisma.personalToken.findUnique({ where: { id: token.tokenId } })
+    if (!row || !app.tokens.equalHashes(token.hash, row.hash)) throw refused('this key is not known here')
+    checkLife(app, row)
+    await touch(app, row.lastUsedAt, (lastUsedAt) =>
+      app.prisma.personalToken.update({ where: { id: row.id }, data: { lastUsedAt } }),
+    )
+    return { userId: row.userId, requestId, roles: new Map() }
+  }
+  throw refused('this is no key of this server')
+}
+
+const TOUCH_EVERY_MS = 60_000
+
+/** Last use is kept to the minute: a write a request would be a hot row. */
+async function touch(app: App, lastUsedAt: Date | null, write: (now: Date) => Promise<unknown>): Promise<void> {
+  const now = app.clock.now()
+  if (!lastUsedAt || now.getTime() - lastUsedAt.getTime() > TOUCH_EVERY_MS) await write(now)
+}
