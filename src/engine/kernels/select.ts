@@ -1,4 +1,6 @@
+import { EngineError } from '../errors.ts'
 import type { Kernels } from './contract.ts'
+import { createNativeKernels } from './native.ts'
 import { referenceKernels } from './reference.ts'
 
 export interface LoadedKernels {
@@ -10,5 +12,15 @@ export interface LoadedKernels {
 
 /** The fastest kernels that work here: native, else WebAssembly with threads, else plain TypeScript. */
 export async function loadKernels(): Promise<LoadedKernels> {
-  return { kernels: referenceKernels, name: referenceKernels.name, passedOver: [] }
+  const passedOver: { name: string; reason: string }[] = []
+  for (const [name, create] of [['native', createNativeKernels]] as const) {
+    try {
+      const kernels = create()
+      return { kernels, name: kernels.name, passedOver }
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'KERNEL_UNAVAILABLE') throw error
+      passedOver.push({ name, reason: error.message })
+    }
+  }
+  return { kernels: referenceKernels, name: referenceKernels.name, passedOver }
 }

@@ -1,0 +1,491 @@
+// The arithmetic of the search on x86-64, one engine an instruction set, and plain code for everything else.
+#pragma once
+#include <math.h>
+#include <string.h>
+
+#include "knn.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#define TRIBUTARY_X86 1
+#define TARGET(features) __attribute__((target(features)))
+#endif
+
+namespace tributary {
+
+// ---- rounding ------------------------------------------------------------------------------------------------------
+
+inline float roundFloat(const float* row, int cols, int words, uint32_t* out, int stride, float* scale, int32_t* offset) {
+  for (int w = 0; w < words; w++) out[(int64_t)w * stride] = w < cols ? asBits(row[w]) : 0;
+  *scale = 1;
+  *offset = 0;
+  return 0;
+}
+
+/** float32 to bfloat16, nearest, ties to even. */
+inline uint32_t bfloat(float f) {
+  const uint32_t bits = asBits(f);
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+inline float roundBfloat(const float* row, int cols, int words, uint32_t* out, int stride, float* scale, int32_t* offset) {
+  double moved = 0;
+  for (int w = 0; w < words; w++) {
+    uint32_t word = 0;
+    for (int v = 0; v < 2; v++) {
+      const int c = w * 2 + v;
+      if (c >= cols) break;
+      const uint32_t half = bfloat(row[c]);
+      const double d = (double)row[c] - (double)asFloat(half << 16);
+      moved += d * d;
+      word |= half << (16 * v);
+    }
+    out[(int64_t)w * stride] = word;
+  }
+  *scale = 1;
+  *offset = 0;
+  return (float)(__builtin_sqrt(moved) * 1.000001);
+}
+
+/** Signed integers up to `limit`, by a scale of the row's own; `bytes` 1 or 2. */
+template <int perWord>
+inline float roundInteger(const float* row, int cols, int words, uint32_t* out, int stride, float* scale, int32_t* offset) {
+  constexpr int bits = 32 / perWord;
+  constexpr float limit = perWord == 4 ? 127.0f : 32767.0f;
+  float most = 0;
+  for (int c = 0; c < cols; c++) {
+    const float size = row[c] < 0 ? -row[c] : row[c];
+    most = size > most ? size : most;
+  }
+  float up = limit / most;
+  // With int16 a product of two rows must stay below 2^31: their length, rounding included, below 46340.
+  if (perWord == 2) {
+    float square = 0;
+    for (int c = 0; c < cols; c++) square += row[c] * row[c];
+    const float longest = (46330.0f - 0.5f * __builtin_sqrtf((float)cols)) / __builtin_sqrtf(square);
+    up = up < longest ? up : longest;
+  }
+  const float down = 1.0f / up;
+  float moved = 0;
+  int32_t sum = 0;
+  for (int w = 0; w < words; w++) {
+    uint32_t word = 0;
+    for (int v = 0; v < perWord; v++) {
+      const int c = w * perWord + v;
+      if (c >= cols) break;
+      // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even.
+      const float shifted = row[c] * up + 12582912.0f;
+      const float whole = shifted - 12582912.0f;
+      const int32_t q = (int32_t)(asBits(shifted) - 0x4b400000u);
+      const float d = row[c] - whole * down;
+      moved += d * d;
+      sum += q;
+      word |= ((uint32_t)q & (0xffffffffu >> (32 - bits))) << (bits * v);
+    }
+    out[(int64_t)w * stride] = perWord == 4 ? word ^ 0x80808080u : word;
+  }
+  *scale = down;
+  *offset = perWord == 4 ? 128 * sum : 0;
+  return __builtin_sqrtf(moved) * (1.0001f + 1.2e-7f * (float)cols) + 1e-7f;
+}
+
+// ---- plain ---------------------------------------------------------------------------------------------------------
+
+inline void tilePlain(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+  const float* a = (const float*)left;
+  const float* b = (const float*)right;
+  for (int half = 0; half < 2; half++) {
+    float sum[4][16];
+    memset(sum, 0, sizeof sum);
+    for (int w = 0; w < words; w++) {
+      for (int r = 0; r < 4; r++) {
+        for (int l = 0; l < 16; l++) sum[r][l] += a[w * 4 + r] * b[(int64_t)w * PANEL + half * 16 + l];
+      }
+    }
+    for (int r = 0; r < 4; r++) memcpy(c + r * PANEL + half * 16, sum[r], sizeof sum[r]);
+  }
+}
+
+inline bool hitsPlain(const float* c, int rows, const float* rowBars, const float* columnBars, uint32_t valid, uint32_t* rowHits,
+                      uint32_t* columnHits) {
+  uint32_t any = 0;
+  for (int r = 0; r < rows; r++) {
+    uint32_t row = 0, column = 0;
+    for (int l = 0; l < PANEL; l++) {
+      row |= (uint32_t)(c[r * PANEL + l] >= rowBars[r]) << l;
+      column |= (uint32_t)(c[r * PANEL + l] >= columnBars[l]) << l;
+    }
+    rowHits[r] = row & valid;
+    columnHits[r] = rowBars[r] == NEVER ? 0 : column & valid;
+    any |= rowHits[r] | columnHits[r];
+  }
+  return any != 0;
+}
+
+const Engine PLAIN = {"scalar", 1, 4, 1, 0, 6e-8f, roundFloat, tilePlain, hitsPlain, plainDot, nullptr, nullptr, false};
+
+#if TRIBUTARY_X86
+
+// ---- AVX2 ----------------------------------------------------------------------------------------------------------
+
+TARGET("avx2,fma")
+inline void tileAvx2(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+  const float* a = (const float*)left;
+  for (int half = 0; half < 2; half++) {
+    const float* b = (const float*)right + half * 16;
+    const float* p = a;
+    __m256 sum[6][2];
+#pragma GCC unroll 6
+    for (int r = 0; r < 6; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+    for (int w = 0; w < words; w++, b += PANEL, p += 6) {
+      const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+#pragma GCC unroll 6
+      for (int r = 0; r < 6; r++) {
+        const __m256 v = _mm256_broadcast_ss(p + r);
+        sum[r][0] = _mm256_fmadd_ps(v, b0, sum[r][0]);
+        sum[r][1] = _mm256_fmadd_ps(v, b1, sum[r][1]);
+      }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < 6; r++) {
+      _mm256_store_ps(c + r * PANEL + half * 16, sum[r][0]);
+      _mm256_store_ps(c + r * PANEL + half * 16 + 8, sum[r][1]);
+    }
+  }
+}
+
+/** int16 by multiply-add of pairs: twice the products a load of float32. */
+TARGET("avx2,fma")
+inline void tileAvx2Int16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t*,
+                          const float* rightScale, float* c) {
+  for (int half = 0; half < 2; half++) {
+    const uint32_t* b = right + half * 16;
+    const uint32_t* p = left;
+    __m256i sum[6][2];
+#pragma GCC unroll 6
+    for (int r = 0; r < 6; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    for (int w = 0; w < words; w++, b += PANEL, p += 6) {
+      const __m256i b0 = _mm256_loadu_si256((const __m256i*)b), b1 = _mm256_loadu_si256((const __m256i*)(b + 8));
+#pragma GCC unroll 6
+      for (int r = 0; r < 6; r++) {
+        const __m256i v = _mm256_set1_epi32((int)p[r]);
+        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(v, b0));
+        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(v, b1));
+      }
+    }
+    const __m256 s0 = _mm256_loadu_ps(rightScale + half * 16), s1 = _mm256_loadu_ps(rightScale + half * 16 + 8);
+#pragma GCC unroll 6
+    for (int r = 0; r < 6; r++) {
+      const __m256 s = _mm256_set1_ps(leftScale[r]);
+      _mm256_store_ps(c + r * PANEL + half * 16, _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][0]), _mm256_mul_ps(s, s0)));
+      _mm256_store_ps(c + r * PANEL + half * 16 + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(sum[r][1]), _mm256_mul_ps(s, s1)));
+    }
+  }
+}
+
+TARGET("avx2,fma")
+inline bool hitsAvx2(const float* c, int rows, const float* rowBars, const float* columnBars, uint32_t valid, uint32_t* rowHits,
+                     uint32_t* columnHits) {
+  __m256 bars[4];
+  for (int i = 0; i < 4; i++) bars[i] = _mm256_loadu_ps(columnBars + i * 8);
+  uint32_t any = 0;
+  for (int r = 0; r < rows; r++) {
+    const __m256 bar = _mm256_set1_ps(rowBars[r]);
+    uint32_t row = 0, column = 0;
+    for (int i = 0; i < 4; i++) {
+      const __m256 v = _mm256_load_ps(c + r * PANEL + i * 8);
+      row |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(v, bar, _CMP_GE_OQ)) << (i * 8);
+      column |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(v, bars[i], _CMP_GE_OQ)) << (i * 8);
+    }
+    rowHits[r] = row & valid;
+    columnHits[r] = rowBars[r] == NEVER ? 0 : column & valid;
+    any |= rowHits[r] | columnHits[r];
+  }
+  return any != 0;
+}
+
+TARGET("avx2,fma")
+inline double dotAvx2(const float* a, const float* b, int cols) {
+  __m256d low = _mm256_setzero_pd(), high = _mm256_setzero_pd();
+  int c = 0;
+  for (; c + 8 <= cols; c += 8) {
+    low = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm_loadu_ps(a + c)), _mm256_cvtps_pd(_mm_loadu_ps(b + c)), low);
+    high = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm_loadu_ps(a + c + 4)), _mm256_cvtps_pd(_mm_loadu_ps(b + c + 4)), high);
+  }
+  alignas(32) double lane[8];
+  _mm256_store_pd(lane, low);
+  _mm256_store_pd(lane + 4, high);
+  for (int l = 0; c + l < cols; l++) lane[l] += (double)a[c + l] * (double)b[c + l];
+  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+const Engine AVX2 = {"avx2-f32", 1, 6, 1, 0, 6e-8f, roundFloat, tileAvx2, hitsAvx2, dotAvx2, nullptr, nullptr, false};
+const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInteger<2>, tileAvx2Int16, hitsAvx2, dotAvx2, nullptr, nullptr, false};
+
+// ---- AVX-512 -------------------------------------------------------------------------------------------------------
+
+#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
+
+TARGET(AVX512)
+inline void tileAvx512(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+  const float* a = (const float*)left;
+  const float* b = (const float*)right;
+  __m512 sum[12][2];
+#pragma GCC unroll 12
+  for (int r = 0; r < 12; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+  for (int w = 0; w < words; w++, b += PANEL, a += 12) {
+    const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
+#pragma GCC unroll 12
+    for (int r = 0; r < 12; r++) {
+      const __m512 v = _mm512_set1_ps(a[r]);
+      sum[r][0] = _mm512_fmadd_ps(v, b0, sum[r][0]);
+      sum[r][1] = _mm512_fmadd_ps(v, b1, sum[r][1]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < 12; r++) {
+    _mm512_store_ps(c + r * PANEL, sum[r][0]);
+    _mm512_store_ps(c + r * PANEL + 16, sum[r][1]);
+  }
+}
+
+#define INTEGER_TILE(multiply)                                                                             \
+  __m512i sum[12][2];                                                                                      \
+  _Pragma("GCC unroll 12") for (int r = 0; r < 12; r++) sum[r][0] = sum[r][1] = _mm512_set1_epi32(-leftOffset[r]); \
+  const uint32_t* b = right;                                                                               \
+  const uint32_t* a = left;                                                                                \
+  for (int w = 0; w < words; w++, b += PANEL, a += 12) {                                                   \
+    const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);                             \
+    _Pragma("GCC unroll 12") for (int r = 0; r < 12; r++) {                                                \
+      const __m512i v = _mm512_set1_epi32((int)a[r]);                                                      \
+      sum[r][0] = multiply(sum[r][0], b0, v);                                                              \
+      sum[r][1] = multiply(sum[r][1], b1, v);                                                              \
+    }                                                                                                      \
+  }                                                                                                        \
+  const __m512 s0 = _mm512_loadu_ps(rightScale), s1 = _mm512_loadu_ps(rightScale + 16);                    \
+  _Pragma("GCC unroll 12") for (int r = 0; r < 12; r++) {                                                  \
+    const __m512 s = _mm512_set1_ps(leftScale[r]);                                                         \
+    _mm512_store_ps(c + r * PANEL, _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(s, s0)));    \
+    _mm512_store_ps(c + r * PANEL + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(s, s1))); \
+  }
+
+/** Unsigned bytes of the panel times signed bytes of the left operand, four at a time; the offset undoes the shift by 128. */
+TARGET(AVX512 ",avx512vnni")
+inline void tileInt8(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
+                     const float* rightScale, float* c) {
+  INTEGER_TILE(_mm512_dpbusd_epi32)
+}
+
+TARGET(AVX512 ",avx512vnni")
+inline void tileInt16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
+                      const float* rightScale, float* c) {
+  INTEGER_TILE(_mm512_dpwssd_epi32)
+}
+
+TARGET(AVX512 ",avx512bf16")
+inline void tileBfloat(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+  const uint32_t* a = left;
+  const uint32_t* b = right;
+  __m512 sum[12][2];
+#pragma GCC unroll 12
+  for (int r = 0; r < 12; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+  for (int w = 0; w < words; w++, b += PANEL, a += 12) {
+    const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
+#pragma GCC unroll 12
+    for (int r = 0; r < 12; r++) {
+      const __m512bh v = (__m512bh)_mm512_set1_epi32((int)a[r]);
+      sum[r][0] = _mm512_dpbf16_ps(sum[r][0], v, b0);
+      sum[r][1] = _mm512_dpbf16_ps(sum[r][1], v, b1);
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < 12; r++) {
+    _mm512_store_ps(c + r * PANEL, sum[r][0]);
+    _mm512_store_ps(c + r * PANEL + 16, sum[r][1]);
+  }
+}
+
+TARGET(AVX512)
+inline bool hitsAvx512(const float* c, int rows, const float* rowBars, const float* columnBars, uint32_t valid, uint32_t* rowHits,
+                       uint32_t* columnHits) {
+  const __m512 bars0 = _mm512_loadu_ps(columnBars), bars1 = _mm512_loadu_ps(columnBars + 16);
+  uint32_t any = 0;
+  for (int r = 0; r < rows; r++) {
+    const __m512 bar = _mm512_set1_ps(rowBars[r]);
+    const __m512 v0 = _mm512_load_ps(c + r * PANEL), v1 = _mm512_load_ps(c + r * PANEL + 16);
+    const uint32_t row = _mm512_cmp_ps_mask(v0, bar, _CMP_GE_OQ) | (uint32_t)_mm512_cmp_ps_mask(v1, bar, _CMP_GE_OQ) << 16;
+    const uint32_t column =
+        _mm512_cmp_ps_mask(v0, bars0, _CMP_GE_OQ) | (uint32_t)_mm512_cmp_ps_mask(v1, bars1, _CMP_GE_OQ) << 16;
+    rowHits[r] = row & valid;
+    columnHits[r] = rowBars[r] == NEVER ? 0 : column & valid;
+    any |= rowHits[r] | columnHits[r];
+  }
+  return any != 0;
+}
+
+TARGET(AVX512)
+inline double dotAvx512(const float* a, const float* b, int cols) {
+  __m512d sum = _mm512_setzero_pd();
+  int c = 0;
+  for (; c + 8 <= cols; c += 8) {
+    sum = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(a + c)), _mm512_cvtps_pd(_mm256_loadu_ps(b + c)), sum);
+  }
+  alignas(64) double lane[8];
+  _mm512_store_pd(lane, sum);
+  for (int l = 0; c + l < cols; l++) lane[l] += (double)a[c + l] * (double)b[c + l];
+  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+const Engine AVX512_F32 = {"avx512-f32", 1, 12, 1, 0, 6e-8f, roundFloat, tileAvx512, hitsAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_BF16 = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloat, hitsAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_INT16 = {"avx512-int16", 2, 12, 1, 0, 0, roundInteger<2>, tileInt16, hitsAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInteger<4>, tileInt8, hitsAvx512, dotAvx512, nullptr, nullptr, false};
+
+// ---- AMX -----------------------------------------------------------------------------------------------------------
+// 32 x 32 products in four tile registers; two more hold the left rows, two the panel, whose layout is that of bfloat16
+// in AVX-512. With TRIBUTARY_EMULATE_AMX the tile instructions are plain code, so that the indexing can be tested on
+// machines without them.
+
+#if TRIBUTARY_EMULATE_AMX
+struct TileRegister { uint32_t word[16][16]; };
+static thread_local TileRegister tileRegisters[8];
+#define TILE_TARGET TARGET(AVX512)
+inline void tileZero(int t) { memset(&tileRegisters[t], 0, sizeof(TileRegister)); }
+inline void tileLoad(int t, const void* from, int stride) {
+  for (int r = 0; r < 16; r++) memcpy(tileRegisters[t].word[r], (const char*)from + r * stride, 64);
+}
+inline void tileStore(int t, void* to, int stride) {
+  for (int r = 0; r < 16; r++) memcpy((char*)to + r * stride, tileRegisters[t].word[r], 64);
+}
+inline void tileProduct(int c, int a, int b) {
+  for (int m = 0; m < 16; m++) {
+    for (int k = 0; k < 16; k++) {
+      for (int n = 0; n < 16; n++) {
+        const uint32_t x = tileRegisters[a].word[m][k], y = tileRegisters[b].word[k][n];
+        float sum = asFloat(tileRegisters[c].word[m][n]);
+        sum += asFloat(x << 16) * asFloat(y << 16);
+        sum += asFloat(x & 0xffff0000u) * asFloat(y & 0xffff0000u);
+        tileRegisters[c].word[m][n] = asBits(sum);
+      }
+    }
+  }
+}
+#define TILE_ZERO(t) tileZero(t)
+#define TILE_LOAD(t, from, stride) tileLoad(t, from, stride)
+#define TILE_STORE(t, to, stride) tileStore(t, to, stride)
+#define TILE_PRODUCT(c, a, b) tileProduct(c, a, b)
+inline void enterTiles() {}
+inline void leaveTiles() {}
+#else
+#define TILE_TARGET TARGET(AVX512 ",amx-tile,amx-bf16")
+#define TILE_ZERO(t) _tile_zero(t)
+#define TILE_LOAD(t, from, stride) _tile_loadd(t, from, stride)
+#define TILE_STORE(t, to, stride) _tile_stored(t, to, stride)
+#define TILE_PRODUCT(c, a, b) _tile_dpbf16ps(c, a, b)
+TARGET("amx-tile") inline void enterTiles() {
+  struct alignas(64) {
+    uint8_t palette = 1, startRow = 0, reserved[14] = {};
+    uint16_t bytesARow[16] = {};
+    uint8_t rows[16] = {};
+  } shape;
+  for (int t = 0; t < 8; t++) {
+    shape.bytesARow[t] = 64;
+    shape.rows[t] = 16;
+  }
+  _tile_loadconfig(&shape);
+}
+TARGET("amx-tile") inline void leaveTiles() { _tile_release(); }
+#endif
+
+TILE_TARGET
+inline void tileAmx(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+  const int steps = words / 16;
+  TILE_ZERO(0);
+  TILE_ZERO(1);
+  TILE_ZERO(2);
+  TILE_ZERO(3);
+  for (int w = 0; w < steps; w++) {
+    TILE_LOAD(4, left + w * 256, 64);
+    TILE_LOAD(5, left + (steps + w) * 256, 64);
+    TILE_LOAD(6, right + w * 16 * PANEL, PANEL * 4);
+    TILE_LOAD(7, right + w * 16 * PANEL + 16, PANEL * 4);
+    TILE_PRODUCT(0, 4, 6);
+    TILE_PRODUCT(1, 4, 7);
+    TILE_PRODUCT(2, 5, 6);
+    TILE_PRODUCT(3, 5, 7);
+  }
+  TILE_STORE(0, c, PANEL * 4);
+  TILE_STORE(1, c + 16, PANEL * 4);
+  TILE_STORE(2, c + 16 * PANEL, PANEL * 4);
+  TILE_STORE(3, c + 16 * PANEL + 16, PANEL * 4);
+}
+
+const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, dotAvx512, enterTiles, leaveTiles, true};
+
+inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t* r) {
+  __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+}
+
+/** The operating system must save the registers, and on Linux grant each process the tiles. */
+inline bool savesState(uint32_t mask) {
+  uint32_t r[4];
+  cpuid(1, 0, r);
+  if (!(r[2] >> 27 & 1)) return false;
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (low & mask) == mask;
+}
+
+inline bool grantsTiles() {
+#if TRIBUTARY_EMULATE_AMX
+  return true;
+#elif defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr int ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18;
+  return savesState(0x60000) && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+  return false;
+#endif
+}
+#endif
+
+/** The engines this processor can run, fastest first. */
+inline int availableEngines(const Engine** out) {
+  int n = 0;
+#if TRIBUTARY_X86
+  uint32_t one[4], seven[4], sevenOne[4], top[4];
+  cpuid(0, 0, top);
+  cpuid(1, 0, one);
+  cpuid(7, 0, seven);
+  cpuid(7, 1, sevenOne);
+  if (top[0] < 7) memset(seven, 0, sizeof seven);
+  if (top[0] < 7 || seven[0] < 1) memset(sevenOne, 0, sizeof sevenOne);
+  const bool avx2 = (seven[1] >> 5 & 1) && (one[2] >> 12 & 1) && savesState(0x6);
+  const bool avx512 = avx2 && (seven[1] >> 16 & 1) && (seven[1] >> 17 & 1) && (seven[1] >> 30 & 1) && (seven[1] >> 31 & 1) &&
+                      savesState(0xe6);
+  const bool vnni = avx512 && (seven[2] >> 11 & 1);
+#if TRIBUTARY_EMULATE_AMX
+  const bool amx = avx512;
+#else
+  const bool amx = avx512 && (seven[3] >> 22 & 1) && (seven[3] >> 24 & 1);
+#endif
+  if (amx && grantsTiles()) out[n++] = &AMX_BF16;
+  if (vnni) {
+    out[n++] = &AVX512_INT8;
+    out[n++] = &AVX512_INT16;
+  }
+  if (avx512 && (sevenOne[0] >> 5 & 1)) out[n++] = &AVX512_BF16;
+  if (avx512) out[n++] = &AVX512_F32;
+  if (avx2) {
+    out[n++] = &AVX2_INT16;
+    out[n++] = &AVX2;
+  }
+#endif
+  out[n++] = &PLAIN;
+  return n;
+}
+
+}  // namespace tributary
