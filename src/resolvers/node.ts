@@ -46,7 +46,7 @@ async function findNode(globalId: string, { app, viewer, load }: Context) {
     const project = await visible(getProject(app, viewer, ref.id))
     return project && { ...project, __typename: ref.type }
   }
-  const role = await findRole(app, viewer, ref.projectId)
+  const role = await findRole(app, viewer, (ref as { projectId: string }).projectId)
   if (!role) return null
   const loader = LOADER[ref.type]
   if (!loader) return null

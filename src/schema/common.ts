@@ -1,5 +1,5 @@
-import { enumType, interfaceType, objectType, scalarType, sourceIn } from './nexus.ts'
 import { GraphQLError, Kind, type ValueNode } from 'graphql'
+import { enumType, interfaceType, objectType, scalarType, sourceIn } from './nexus.ts'
 
 const refuse = (expected: string) => (value: unknown) => {
   throw new GraphQLError(`${expected}: got ${JSON.stringify(value)}`, { extensions: { code: 'BAD_USER_INPUT' } })
@@ -55,7 +55,8 @@ const Node = interfaceType({
   // Rows found through `node` carry their type name.
   resolveType: (source) => (source as unknown as { __typename: never }).__typename,
   definition(t) {
-    t.nonNull.id('id', { description: 'Opaque global id (type tag plus UUIDv7, base64url).' })
+    // Every implementing type has its own resolver.
+    t.nonNull.id('id', { description: 'Opaque global id (type tag plus UUIDv7, base64url).' } as never)
   },
 })
 

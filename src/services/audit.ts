@@ -19,6 +19,15 @@ export async function recordAudit(
 ): Promise<void> {
   const [targetType, targetId] = target ?? []
   await tx.auditEvent.create({
-    data: { projectId, id: newId(), action, actorId: actor.userId, requestId: actor.requestId, targetType, targetId, detail },
+    data: {
+      projectId,
+      id: newId(),
+      action,
+      actorId: actor.userId,
+      requestId: actor.requestId,
+      targetType,
+      targetId,
+      detail,
+    },
   })
 }

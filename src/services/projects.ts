@@ -21,7 +21,10 @@ export interface CreateProject {
 /** Any person with a personal token may make a project, and becomes its ADMIN. */
 export async function createProject(app: App, viewer: Viewer, input: CreateProject): Promise<Project> {
   if (viewer.keyScope) {
-    throw new DomainError('FORBIDDEN', 'a project key acts in its own project only: make projects with a personal token')
+    throw new DomainError(
+      'FORBIDDEN',
+      'a project key acts in its own project only: make projects with a personal token',
+    )
   }
   const name = checkName(input.name, 'name')
   const dimension = input.embeddingDimension
@@ -88,7 +91,8 @@ export async function setMembership(
     if (!(await tx.user.findUnique({ where: { id: userId } }))) throw notFound('user', userId)
     if (role !== 'ADMIN') {
       const otherAdmins = await tx.membership.count({ where: { projectId, role: 'ADMIN', userId: { not: userId } } })
-      if (otherAdmins === 0) throw new DomainError('INVALID_STATE', 'a project keeps at least one ADMIN: name another one first')
+      if (otherAdmins === 0)
+        throw new DomainError('INVALID_STATE', 'a project keeps at least one ADMIN: name another one first')
     }
     await recordAudit(tx, viewer, {
       projectId,
@@ -132,7 +136,16 @@ export async function createApiKey(
   const id = newId()
   const { secret, prefix, hash } = app.tokens.mintApiKey(projectId, id)
   const apiKey = await app.prisma.$transaction(async (tx) => {
-    const data = { projectId, id, userId: viewer.userId, label: checkName(label, 'label'), prefix, hash, role, expiresAt }
+    const data = {
+      projectId,
+      id,
+      userId: viewer.userId,
+      label: checkName(label, 'label'),
+      prefix,
+      hash,
+      role,
+      expiresAt,
+    }
     const created = await tx.apiKey.create({ data })
     await recordAudit(tx, viewer, { projectId, action: 'api_key.created', target: ['ApiKey', id], detail: { role } })
     return created

@@ -1,0 +1,121 @@
+import path from 'node:path'
+import { z } from 'zod'
+
+const flag = z.stringbool({ truthy: ['true', '1', 'yes'], falsy: ['false', '0', 'no'] })
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
+const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
+
+/** Every environment variable the server reads; `.env.example` lists the same ones. */
+const schema = z.object({
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgresql://').optional(),
+  TRIBUTARY_DATA_DIR: z.string().default('data'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: count(0, 65_535).default(4000),
+  PUBLIC_URL: z.url().optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  SIGNING_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  FILE_STORE: z.enum(['local', 's3']).default('local'),
+  S3_ENDPOINT: z.url().optional(),
+  S3_BUCKET: z.string().optional(),
+  S3_REGION: z.string().default('us-east-1'),
+  S3_ACCESS_KEY_ID: z.string().optional(),
+  S3_SECRET_ACCESS_KEY: z.string().optional(),
+  S3_FORCE_PATH_STYLE: flag.default(true),
+  WORKER: z.enum(['in-process', 'none']).optional(),
+  WORKER_CONCURRENCY: count(1, 32).default(2),
+  IMPORT_ROOTS: list.default([]),
+  MAX_IMAGE_PIXELS: count(1, 1_000_000_000).default(100_000_000),
+  MAX_UPLOAD_BYTES: count(1, Number.MAX_SAFE_INTEGER).default(10 * 1024 ** 3),
+  MAX_QUERY_DEPTH: count(1, 50).default(10),
+  MAX_QUERY_COST: count(1, 10_000_000).default(50_000),
+  DATABASE_POOL_SIZE: count(1, 200).default(10),
+  STATEMENT_TIMEOUT_MS: count(100, 3_600_000).default(30_000),
+})
+
+export const CONFIG_KEYS = Object.keys(schema.shape)
+
+export interface S3Options {
+  endpoint?: string
+  bucket: string
+  region: string
+  accessKeyId?: string
+  secretAccessKey?: string
+  forcePathStyle: boolean
+}
+
+export interface Config {
+  /** Absent: the embedded database in `dataDir`. */
+  readonly databaseUrl?: string
+  readonly dataDir: string
+  readonly host: string
+  readonly port: number
+  /** Where clients reach this server; media URLs start with it. */
+  readonly publicUrl: string
+  readonly logLevel: string
+  /** Absent: made once and kept in the data folder. */
+  readonly signingSecret?: string
+  /** Absent: a local folder. */
+  readonly s3?: S3Options
+  /** Whether this process runs jobs too. */
+  readonly worksInProcess: boolean
+  readonly workerConcurrency: number
+  /** Server folders that imports may read. */
+  readonly importRoots: readonly string[]
+  readonly maxImagePixels: number
+  readonly maxUploadBytes: number
+  readonly queryLimits: { readonly maxDepth: number; readonly maxCost: number }
+  readonly databasePoolSize: number
+  readonly statementTimeoutMs: number
+}
+
+/** Everything that is wrong with the environment, at once. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`the environment has ${problems.length} problem(s):\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+/** Reads the environment into one frozen, typed object; throws ConfigError with every problem at once. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  // An empty value counts as absent, as in a copied .env.example.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = schema.safeParse(given)
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map(({ path: [key], message }) => `${String(key)}: ${message}, got ${given[String(key)]}`),
+    )
+  }
+  const e = parsed.data
+  if (e.FILE_STORE === 's3' && !e.S3_BUCKET) throw new ConfigError(['S3_BUCKET: is needed when FILE_STORE is s3'])
+  const hostInUrl = e.HOST === '0.0.0.0' || e.HOST === '::' ? 'localhost' : e.HOST
+  return Object.freeze({
+    databaseUrl: e.DATABASE_URL,
+    dataDir: path.resolve(e.TRIBUTARY_DATA_DIR),
+    host: e.HOST,
+    port: e.PORT,
+    publicUrl: (e.PUBLIC_URL ?? `http://${hostInUrl}:${e.PORT}`).replace(/\/$/, ''),
+    logLevel: e.LOG_LEVEL,
+    signingSecret: e.SIGNING_SECRET,
+    s3:
+      e.FILE_STORE === 's3'
+        ? {
+            endpoint: e.S3_ENDPOINT,
+            bucket: e.S3_BUCKET as string,
+            region: e.S3_REGION,
+            accessKeyId: e.S3_ACCESS_KEY_ID,
+            secretAccessKey: e.S3_SECRET_ACCESS_KEY,
+            forcePathStyle: e.S3_FORCE_PATH_STYLE,
+          }
+        : undefined,
+    // The embedded database belongs to one process, which must therefore work itself.
+    worksInProcess: e.WORKER ? e.WORKER === 'in-process' : e.DATABASE_URL === undefined,
+    workerConcurrency: e.WORKER_CONCURRENCY,
+    importRoots: e.IMPORT_ROOTS.map((root) => path.resolve(root)),
+    maxImagePixels: e.MAX_IMAGE_PIXELS,
+    maxUploadBytes: e.MAX_UPLOAD_BYTES,
+    queryLimits: { maxDepth: e.MAX_QUERY_DEPTH, maxCost: e.MAX_QUERY_COST },
+    databasePoolSize: e.DATABASE_POOL_SIZE,
+    statementTimeoutMs: e.STATEMENT_TIMEOUT_MS,
+  })
+}

@@ -1,0 +1,51 @@
+import type { Prisma } from '../generated/prisma/client.ts'
+
+type Queryable = Pick<Prisma.TransactionClient, '$queryRaw'>
+
+/** Bytes of one vector in pgvector's binary format: int16 dimension, int16 zero, then float4 values, big-endian. */
+function writeVector(target: Buffer, offset: number, vector: Float32Array): number {
+  let at = target.writeInt16BE(vector.length, offset)
+  at = target.writeInt16BE(0, at)
+  for (const value of vector) at = target.writeFloatBE(value, at)
+  return at
+}
+
+/** One vector as a binary parameter: `${encodeVector(v)}::vector`. */
+export function encodeVector(vector: Float32Array): Buffer {
+  const bytes = Buffer.allocUnsafe(4 + vector.length * 4)
+  writeVector(bytes, 0, vector)
+  return bytes
+}
+
+/** Many vectors as one binary parameter: `unnest(${encodeVectors(vs, oid)}::vector[])`. `oid` is that of the type vector. */
+export function encodeVectors(vectors: readonly Float32Array[], oid: number): Buffer {
+  const size = vectors.reduce((sum, vector) => sum + 8 + vector.length * 4, 20)
+  const bytes = Buffer.allocUnsafe(size)
+  let at = 0
+  // Array header: one dimension, no nulls, element type, length, lower bound.
+  for (const word of [1, 0, oid, vectors.length, 1]) at = bytes.writeInt32BE(word, at)
+  for (const vector of vectors) {
+    at = bytes.writeInt32BE(4 + vector.length * 4, at)
+    at = writeVector(bytes, at, vector)
+  }
+  return bytes
+}
+
+/** Copies the output of `vector_send` into a row of a matrix. */
+export function decodeVector(bytes: Uint8Array, target: Float32Array, offset: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const length = view.getInt16(0)
+  for (let i = 0; i < length; i++) target[offset + i] = view.getFloat32(4 + 4 * i)
+}
+
+const oids = new WeakMap<object, Promise<number>>()
+
+/** The object id of the type vector in this database; asked once a client. */
+export function findVectorOid(owner: object, db: Queryable): Promise<number> {
+  let oid = oids.get(owner)
+  if (!oid) {
+    oid = db.$queryRaw<{ oid: number }[]>`SELECT 'vector'::regtype::oid::int AS oid`.then(([row]) => row?.oid as number)
+    oids.set(owner, oid)
+  }
+  return oid
+}

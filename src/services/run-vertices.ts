@@ -1,0 +1,121 @@
+import { Prisma, type Cluster, type Vertex } from '../generated/prisma/client.ts'
+import { requireAccess, type Viewer } from './access.ts'
+import type { App } from './app.ts'
+import { invalid } from './errors.ts'
+import type { Ref, RunRef } from './id.ts'
+import { cutPage, type Page, type PageResult } from './page.ts'
+
+export type VertexOrder = 'CONFIDENCE_ASC' | 'CONFIDENCE_DESC' | 'IMPACT_DESC'
+
+/** Sort column and direction of each order; the index breaks ties. */
+const ORDERS: Record<VertexOrder, { column: 'confidence' | 'impact'; isDescending: boolean }> = {
+  CONFIDENCE_ASC: { column: 'confidence', isDescending: false },
+  CONFIDENCE_DESC: { column: 'confidence', isDescending: true },
+  IMPACT_DESC: { column: 'impact', isDescending: true },
+}
+
+/** The sort key of a vertex in an order: its cursor. */
+export const vertexKeyset = (order: VertexOrder) => (vertex: Vertex) => [vertex[ORDERS[order].column], vertex.index]
+
+/** Vertices of a run; least confident first is what the method asks people to look at. */
+export async function listVertices(
+  app: App,
+  viewer: Viewer,
+  { projectId, id: runId }: Ref,
+  { first, after }: Page,
+  order: VertexOrder,
+  minSubtreeSize = 1,
+): Promise<PageResult<Vertex>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const { column, isDescending } = ORDERS[order]
+  const beyond = isDescending ? ('lt' as const) : ('gt' as const)
+  const direction = isDescending ? ('desc' as const) : ('asc' as const)
+  const rows = await app.prisma.vertex.findMany({
+    where: {
+      projectId,
+      runId,
+      ...(minSubtreeSize > 1 && { subtreeSize: { gte: minSubtreeSize } }),
+      ...(after && {
+        OR: [
+          { [column]: { [beyond]: Number(after[0]) } },
+          { [column]: Number(after[0]), index: { gt: Number(after[1]) } },
+        ],
+      }),
+    },
+    orderBy: [{ [column]: direction }, { index: 'asc' }],
+    take: first + 1,
+  })
+  return cutPage(rows, first)
+}
+
+/** Clusters of a run, most expected wrong pairs first. */
+export async function listClusters(
+  app: App,
+  viewer: Viewer,
+  { projectId, id: runId }: Ref,
+  { first, after }: Page,
+): Promise<PageResult<Cluster>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const rows = await app.prisma.cluster.findMany({
+    where: {
+      projectId,
+      runId,
+      ...(after && {
+        OR: [{ risk: { lt: Number(after[0]) } }, { risk: Number(after[0]), index: { gt: Number(after[1]) } }],
+      }),
+    },
+    orderBy: [{ risk: 'desc' }, { index: 'asc' }],
+    take: first + 1,
+  })
+  return cutPage(rows, first)
+}
+
+/** Members of a cluster: the root first, then in the order of the run. */
+export async function listClusterVertices(
+  app: App,
+  viewer: Viewer,
+  { projectId, runId, index: clusterIndex }: RunRef,
+  { first, after }: Page,
+): Promise<PageResult<Vertex>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const rest = after
+    ? Prisma.sql`AND ("parentIndex" IS NOT NULL, "index") > (${Boolean(after[0])}, ${Number(after[1])})`
+    : Prisma.empty
+  const rows = await app.prisma.$queryRaw<Vertex[]>`
+    /* listClusterVertices */ SELECT * FROM "Vertex"
+    WHERE "projectId" = ${projectId}::uuid AND "runId" = ${runId}::uuid AND "clusterIndex" = ${clusterIndex} ${rest}
+    ORDER BY "parentIndex" IS NOT NULL, "index" LIMIT ${first + 1}`
+  return cutPage(rows, first)
+}
+
+const MAX_PATH = 256
+
+/**
+ * The vertices from one up to its root, itself first: why it is in its cluster. One recursive statement for all `starts`.
+ */
+export async function findPathsToRoot(app: App, starts: readonly RunRef[], maxEdges: number): Promise<Vertex[][]> {
+  if (maxEdges < 1 || maxEdges > MAX_PATH) throw invalid(`maxEdges must be 1 to ${MAX_PATH}: got ${maxEdges}`, 'maxEdges')
+  const [{ projectId, runId } = { projectId: '', runId: '' }] = starts
+  const sameRun = starts.filter((start) => start.runId === runId)
+  const rows = await app.prisma.$queryRaw<(Vertex & { start: number; depth: number })[]>`
+    /* findPathsToRoot */
+    WITH RECURSIVE path AS (
+      SELECT v.*, v."index" AS "start", 0 AS "depth" FROM "Vertex" v
+      WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
+        AND v."index" = ANY(${sameRun.map(({ index }) => index)}::int[])
+      UNION ALL
+      SELECT v.*, p."start", p."depth" + 1 FROM path p
+      JOIN "Vertex" v ON v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid AND v."index" = p."parentIndex"
+      WHERE p."depth" < ${maxEdges}
+    )
+    SELECT * FROM path ORDER BY "start", "depth"`
+  const paths = new Map<number, Vertex[]>()
+  for (const { start, depth: _depth, ...vertex } of rows) {
+    const path = paths.get(start)
+    if (path) path.push(vertex)
+    else paths.set(start, [vertex])
+  }
+  const others = starts.filter((start) => start.runId !== runId)
+  const rest = others.length > 0 ? await findPathsToRoot(app, others, maxEdges) : []
+  return starts.map((start) => (start.runId === runId ? (paths.get(start.index) ?? []) : (rest.shift() ?? [])))
+}

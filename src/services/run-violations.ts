@@ -1,0 +1,20 @@
+import type { Tx } from './app.ts'
+import type { Ref } from './id.ts'
+
+/**
+ * How many active human constraints a run's clusters break: must-links across two clusters, cannot-links and exclusions
+ * within one. Items that are newer than the run count for nothing.
+ */
+export async function countViolations(tx: Pick<Tx, '$queryRaw'>, { projectId, id: runId }: Ref): Promise<number> {
+  const [row] = await tx.$queryRaw<{ n: number }[]>`
+    /* countViolations */
+    SELECT count(*)::int AS n FROM "Constraint" x
+    JOIN "Vertex" a ON a."projectId" = x."projectId" AND a."runId" = ${runId}::uuid AND a."itemId" = x."leftItemId"
+    LEFT JOIN "Vertex" b ON b."projectId" = x."projectId" AND b."runId" = ${runId}::uuid AND b."itemId" = x."rightItemId"
+    LEFT JOIN "Cluster" c ON c."projectId" = x."projectId" AND c."runId" = ${runId}::uuid AND c."index" = a."clusterIndex"
+    WHERE x."projectId" = ${projectId}::uuid AND x."revokedById" IS NULL AND (
+      (x."kind" = 'MUST_LINK' AND a."clusterIndex" <> b."clusterIndex")
+      OR (x."kind" = 'CANNOT_LINK' AND a."clusterIndex" = b."clusterIndex")
+      OR (x."kind" = 'EXCLUDED' AND c."size" > 1))`
+  return row?.n ?? 0
+}

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import pg from 'pg'
+import { connectPrisma, type Database } from '../../src/infra/database.ts'
+import { migrate } from '../../src/infra/migrate.ts'
+import { openPglite } from '../../src/infra/pglite.ts'
+
+/** A database of its own for one test file: embedded, or on the server of TEST_DATABASE_URL. Close it in afterAll. */
+export async function openTestDatabase(): Promise<Database> {
+  const url = process.env.TEST_DATABASE_URL
+  return url ? openOnServer(url) : openFromTemplate(process.env.TRIBUTARY_TEST_TEMPLATE as string)
+}
+
+async function openFromTemplate(template: string): Promise<Database> {
+  const pglite = await openPglite({ dataDir: 'memory://', loadDataDir: new Blob([readFileSync(template)]) })
+  const prisma = connectPrisma(pglite.pool)
+  return {
+    kind: 'embedded',
+    pool: pglite.pool,
+    prisma,
+    close: async () => {
+      await prisma.$disconnect()
+      await pglite.close()
+    },
+  }
+}
+
+async function openOnServer(url: string): Promise<Database> {
+  const name = `test_${randomBytes(8).toString('hex')}`
+  const admin = new pg.Client({ connectionString: url })
+  await admin.connect()
+  await admin.query(`CREATE DATABASE "${name}"`)
+  const own = new URL(url)
+  own.pathname = `/${name}`
+  const pool = new pg.Pool({ connectionString: own.href, max: 10 })
+  const client = await pool.connect()
+  await migrate(client)
+  client.release()
+  const prisma = connectPrisma(pool)
+  return {
+    kind: 'server',
+    pool,
+    prisma,
+    close: async () => {
+      await prisma.$disconnect()
+      await pool.end()
+      await admin.query(`DROP DATABASE "${name}" WITH (FORCE)`)
+      await admin.end()
+    },
+  }
+}
