@@ -51,6 +51,10 @@ export interface Control {
   /** Aborting makes the call reject with EngineError ABORTED, within a second. */
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: Progress) => void
+  /** Milliseconds of any monotonic clock. The engine reads no clock itself: without this, phases take 0 seconds. */
+  readonly now?: () => number
+  /** Resident bytes of the process; without this, phases carry no peak. */
+  readonly rss?: () => number
 }
 
 /** Seeded source of randomness; the engine uses no other. */
