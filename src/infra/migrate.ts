@@ -62,10 +62,14 @@ export async function migrate(client: PoolClient, migrations = readMigrations())
     for (const { name, sql, checksum } of migrations) {
       const row = known.get(name)
       if (row && !row.finished_at) {
-        throw new Error(`migration ${name} failed earlier and was left half done: resolve it (prisma migrate resolve), then start again`)
+        throw new Error(
+          `migration ${name} failed earlier and was left half done: resolve it (prisma migrate resolve), then start again`,
+        )
       }
       if (row && row.checksum !== checksum) {
-        throw new Error(`migration ${name} was edited after it was applied: restore the file, and put the change in a new migration`)
+        throw new Error(
+          `migration ${name} was edited after it was applied: restore the file, and put the change in a new migration`,
+        )
       }
       if (row) continue
       await client.query('BEGIN')

@@ -50,7 +50,10 @@ const BOUNDS: Record<keyof ClusterParameters, readonly [number, number]> = {
 
 function checkParameters(parameters: ClusterParameters): Record<string, number> {
   const checked: Record<string, number> = {}
-  for (const [name, [least, most]] of Object.entries(BOUNDS) as [keyof ClusterParameters, readonly [number, number]][]) {
+  for (const [name, [least, most]] of Object.entries(BOUNDS) as [
+    keyof ClusterParameters,
+    readonly [number, number],
+  ][]) {
     const value = parameters[name]
     if (value == null) continue
     if (value < least || value > most) {
@@ -67,7 +70,8 @@ async function chooseModel(tx: Tx, project: Project, wanted: string | null | und
   if (!id) return null
   const model = await tx.modelVersion.findUnique({ where: { projectId_id: { projectId: project.id, id } } })
   if (!model) throw notFound('model version', id)
-  if (model.target !== 'CLUSTERING') throw invalid(`modelVersionId must be a clustering model: got ${model.target}`, 'input', 'modelVersionId')
+  if (model.target !== 'CLUSTERING')
+    throw invalid(`modelVersionId must be a clustering model: got ${model.target}`, 'input', 'modelVersionId')
   if (model.state === 'REJECTED' && !wanted) return null
   return model
 }
@@ -92,7 +96,11 @@ export async function startClusterRun(app: App, viewer: Viewer, input: StartClus
       )
     }
     const id = newId()
-    const job = await enqueueJob(tx, app, clusterRunJob, { projectId, payload: { runId: id }, createdById: viewer.userId })
+    const job = await enqueueJob(tx, app, clusterRunJob, {
+      projectId,
+      payload: { runId: id },
+      createdById: viewer.userId,
+    })
     await tx.clusterRun.create({
       data: {
         projectId,

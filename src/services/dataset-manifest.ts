@@ -86,4 +86,3 @@ export async function* readManifestRows(app: App, version: DatasetVersion): Asyn
   const stream = (await app.files.open(version.manifestKey)).pipe(createGunzip())
   for await (const line of createInterface({ input: stream })) yield JSON.parse(line) as DatasetRow
 }
-

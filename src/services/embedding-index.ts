@@ -18,6 +18,9 @@ export async function ensureSpaceIndex(app: App, space: EmbeddingSpace): Promise
   await app.prisma.$executeRawUnsafe(`CREATE INDEX IF NOT EXISTS "${name}" ON "Embedding"
     USING hnsw (("vector"::vector(${dimension})) vector_cosine_ops)
     WHERE "projectId" = '${projectId}'::uuid AND "spaceId" = '${id}'::uuid`)
-  await app.prisma.embeddingSpace.update({ where: { projectId_id: { projectId, id } }, data: { indexedAt: app.clock.now() } })
+  await app.prisma.embeddingSpace.update({
+    where: { projectId_id: { projectId, id } },
+    data: { indexedAt: app.clock.now() },
+  })
   return true
 }

@@ -1,4 +1,4 @@
-import { Prisma, type Item } from '../generated/prisma/client.ts'
+import { type Item, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { invalid } from './errors.ts'
@@ -18,7 +18,11 @@ function whereOf(projectId: string, filter: ItemFilter, publishedRunId: string |
   const parts = [Prisma.sql`i."projectId" = ${projectId}::uuid AND i."erasedAt" IS NULL`]
   if (filter.externalKeys) {
     if (filter.externalKeys.length > MAX_KEYS) {
-      throw invalid(`externalKeys must be at most ${MAX_KEYS}: got ${filter.externalKeys.length}`, 'filter', 'externalKeys')
+      throw invalid(
+        `externalKeys must be at most ${MAX_KEYS}: got ${filter.externalKeys.length}`,
+        'filter',
+        'externalKeys',
+      )
     }
     parts.push(Prisma.sql`i."externalKey" = ANY(${filter.externalKeys}::text[])`)
   }

@@ -111,10 +111,7 @@ const READERS = { '.jsonl': readJsonl, '.ndjson': readJsonl, '.csv': readCsv } a
 export const MANIFEST_EXTENSIONS = Object.keys(READERS)
 
 /** Reads a manifest as a stream, one row at a time; undefined for a name whose format is not known. */
-export function readManifest(
-  fileName: string,
-  stream: Readable,
-): AsyncGenerator<ManifestRow | BrokenRow> | undefined {
+export function readManifest(fileName: string, stream: Readable): AsyncGenerator<ManifestRow | BrokenRow> | undefined {
   const extension = /\.[a-z0-9]+$/i.exec(fileName)?.[0].toLowerCase() ?? ''
   return READERS[extension as keyof typeof READERS]?.(stream)
 }

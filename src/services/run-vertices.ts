@@ -1,4 +1,4 @@
-import { Prisma, type Cluster, type Vertex } from '../generated/prisma/client.ts'
+import { type Cluster, Prisma, type Vertex } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { invalid } from './errors.ts'
@@ -94,7 +94,8 @@ const MAX_PATH = 256
  * The vertices from one up to its root, itself first: why it is in its cluster. One recursive statement for all `starts`.
  */
 export async function findPathsToRoot(app: App, starts: readonly RunRef[], maxEdges: number): Promise<Vertex[][]> {
-  if (maxEdges < 1 || maxEdges > MAX_PATH) throw invalid(`maxEdges must be 1 to ${MAX_PATH}: got ${maxEdges}`, 'maxEdges')
+  if (maxEdges < 1 || maxEdges > MAX_PATH)
+    throw invalid(`maxEdges must be 1 to ${MAX_PATH}: got ${maxEdges}`, 'maxEdges')
   const [{ projectId, runId } = { projectId: '', runId: '' }] = starts
   const sameRun = starts.filter((start) => start.runId === runId)
   const rows = await app.prisma.$queryRaw<(Vertex & { start: number; depth: number })[]>`

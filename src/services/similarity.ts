@@ -1,4 +1,4 @@
-import { Prisma, type EmbeddingSpace } from '../generated/prisma/client.ts'
+import { type EmbeddingSpace, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { invalid, notFound } from './errors.ts'

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { EngineError } from '../engine/index.ts'
+import type { Job, Prisma } from '../generated/prisma/client.ts'
+import type { App } from '../services/app.ts'
+import { DomainError } from '../services/errors.ts'
+import { getDefinition } from '../services/job-definition.ts'
+import type { JobMessage } from '../services/job-queue-port.ts'
+import type { FailedRow, JobContext, JobHandler } from './implement-job.ts'
+
+/** Progress and signs of life are written this often at most. */
+const WRITE_EVERY_MS = 250
+const BEAT_EVERY_MS = 2_000
+/** Without a sign of life for this long, the worker is taken for dead. */
+export const LOST_AFTER_MS = 30_000
+const FIRST_RETRY_SECONDS = 2
+
+/** Thrown into a job that was asked to stop. */
+class StopRequest extends Error {}
+
+const keyOf = ({ projectId, jobId }: JobMessage) => ({ projectId_id: { projectId, id: jobId } })
+
+/** Takes the job, unless somebody else has it or it is settled. Cancelled before it began: settled here. */
+async function claim(app: App, { projectId, jobId }: JobMessage): Promise<Job | undefined> {
+  const [job] = await app.prisma.$queryRaw<Job[]>`
+    /* claimJob */ UPDATE "Job" SET
+      "state" = CASE WHEN "state" = 'QUEUED' THEN 'RUNNING'::"JobState" ELSE "state" END,
+      "attempts" = "attempts" + 1, "startedAt" = coalesce("startedAt", now()),
+      "heartbeatAt" = now(), "phaseStartedAt" = now()
+    WHERE "projectId" = ${projectId}::uuid AND "id" = ${jobId}::uuid
+      AND ("state" = 'QUEUED' OR ("state" = 'CANCELING' AND "startedAt" IS NULL))
+    RETURNING *`
+  return job
+}
+
+/** The part of a job that is written while it runs: phase, counts, sign of life; and the request to stop that it hears. */
+class Pulse {
+  readonly abort = new AbortController()
+  readonly failedRows: FailedRow[] = []
+  #phase: string | null = null
+  #completed = 0
+  #total: number | null = null
+  #isDirty = false
+  #lastWrite = 0
+  #writing: Promise<void> | undefined
+  readonly #timer: NodeJS.Timeout
+
+  constructor(
+    readonly app: App,
+    readonly message: JobMessage,
+  ) {
+    this.#timer = setInterval(() => this.#tick(), WRITE_EVERY_MS)
+  }
+
+  progress(phase: string, completed = 0, total?: number): void {
+    this.#phase = phase
+    this.#completed = completed
+    this.#total = total ?? null
+    this.#isDirty = true
+  }
+
+  #tick(): void {
+    const now = Date.now()
+    if (this.#writing || (!this.#isDirty && now - this.#lastWrite < BEAT_EVERY_MS)) return
+    this.#lastWrite = now
+    this.#isDirty = false
+    // Not awaited: the job may hold the embedded database's only connection.
+    this.#writing = this.#write()
+      .catch((error) => this.app.log.warn({ err: error, ...this.message }, 'could not write the progress of a job'))
+      .finally(() => {
+        this.#writing = undefined
+      })
+  }
+
+  async #write(): Promise<void> {
+    const { projectId, jobId } = this.message
+    const [row] = await this.app.prisma.$queryRaw<{ state: string }[]>`
+      /* jobProgress */ UPDATE "Job" SET "heartbeatAt" = now(), "completed" = ${this.#completed}, "total" = ${this.#total},
+        "failedRowCount" = ${this.failedRows.length},
+        "phaseStartedAt" = CASE WHEN "phase" IS DISTINCT FROM ${this.#phase} THEN now() ELSE "phaseStartedAt" END,
+        "phase" = ${this.#phase}
+      WHERE "projectId" = ${projectId}::uuid AND "id" = ${jobId}::uuid AND "state" IN ('RUNNING', 'CANCELING')
+      RETURNING "state"::text`
+    if (row?.state !== 'RUNNING') this.abort.abort(new StopRequest('asked to stop'))
+  }
+
+  /** Stops the timer; afterwards nothing but the caller writes the row. */
+  async stop(): Promise<{ phase: string | null; completed: number; total: number | null; failedRowCount: number }> {
+    clearInterval(this.#timer)
+    await this.#writing
+    return {
+      phase: this.#phase,
+      completed: this.#completed,
+      total: this.#total,
+      failedRowCount: this.failedRows.length,
+    }
+  }
+}
+
+const isRefusal = (error: unknown): error is DomainError | EngineError =>
+  error instanceof DomainError || (error instanceof EngineError && error.code !== 'ABORTED')
+
+/**
+ * Runs one queued job to its end and settles its row. A refusal (DomainError, EngineError) fails it at once; an outage is
+ * retried with back-off; a request to stop cancels it.
+ */
+export async function runJob(
+  app: App,
+  handlers: ReadonlyMap<string, JobHandler>,
+  message: JobMessage,
+  shutdown: AbortSignal,
+): Promise<void> {
+  const job = await claim(app, message)
+  if (!job) return
+  const handler = handlers.get(job.kind)
+  if (!handler) throw new Error(`no handler for the job kind ${job.kind}`)
+  const log = app.log.child({ jobId: job.id, kind: job.kind, attempt: job.attempts })
+  const settle = (state: 'FAILED' | 'CANCELED', failure: string | null, counts: object = {}) =>
+    app.prisma.$transaction(async (tx) => {
+      const settled = await tx.job.update({
+        where: keyOf(message),
+        data: { state, failure, finishedAt: app.clock.now(), ...counts },
+      })
+      await handler.settle(tx, settled, { state, failure })
+    })
+  if (job.state === 'CANCELING') return settle('CANCELED', null)
+
+  const pulse = new Pulse(app, message)
+  const onShutdown = () => pulse.abort.abort(new Error('the worker is shutting down'))
+  shutdown.addEventListener('abort', onShutdown)
+  log.info('job begins')
+  const startedAt = performance.now()
+  const context: JobContext<unknown> = {
+    app,
+    job,
+    payload: job.payload,
+    signal: pulse.abort.signal,
+    progress: (...args) => pulse.progress(...args),
+    checkpoint: async (tx, value) => {
+      await tx.job.update({ where: keyOf(message), data: { checkpoint: value as Prisma.InputJsonObject } })
+    },
+    failRow: (row) => pulse.failedRows.push(row),
+  }
+  try {
+    await handler.run(context)
+    const counts = await pulse.stop()
+    const failedRowsFileKey = await writeFailedRows(app, pulse.failedRows)
+    await app.prisma.job.update({
+      where: keyOf(message),
+      data: { state: 'SUCCEEDED', finishedAt: app.clock.now(), failure: null, ...counts, failedRowsFileKey },
+    })
+    log.info({ seconds: (performance.now() - startedAt) / 1000 }, 'job is done')
+  } catch (error) {
+    const counts = await pulse.stop()
+    if (pulse.abort.signal.reason instanceof StopRequest) {
+      log.info('job was cancelled')
+      return await settle('CANCELED', null, counts)
+    }
+    if (isRefusal(error)) {
+      log.warn({ err: error }, 'job was refused')
+      const failedRowsFileKey = await writeFailedRows(app, pulse.failedRows)
+      return await settle('FAILED', `${error.code}: ${error.message}`, { ...counts, failedRowsFileKey })
+    }
+    if (shutdown.aborted || job.attempts < getDefinition(job.kind).maxAttempts) {
+      const delaySeconds = shutdown.aborted ? 0 : FIRST_RETRY_SECONDS * 2 ** (job.attempts - 1)
+      log.warn({ err: error, delaySeconds }, 'job goes back to the queue')
+      return await requeue(app, message, delaySeconds)
+    }
+    const incidentId = randomUUID()
+    log.error({ err: error, incidentId }, 'job failed')
+    await settle('FAILED', `INTERNAL: something went wrong on our side: quote incident ${incidentId}`, counts)
+  } finally {
+    shutdown.removeEventListener('abort', onShutdown)
+  }
+}
+
+/** Failed rows become a JSONL file that people can download, mend and import again. */
+async function writeFailedRows(app: App, rows: readonly FailedRow[]): Promise<string | null> {
+  if (rows.length === 0) return null
+  const { key } = await app.files.put(Readable.from(rows.map((row) => `${JSON.stringify(row)}\n`)))
+  return key
+}
+
+async function requeue(app: App, message: JobMessage, delaySeconds: number): Promise<void> {
+  await app.prisma.$transaction(async (tx) => {
+    const { count } = await tx.job.updateMany({
+      where: { projectId: message.projectId, id: message.jobId, state: 'RUNNING' },
+      data: { state: 'QUEUED', heartbeatAt: null },
+    })
+    if (count > 0) await app.queue.send(tx, message, { delaySeconds })
+  })
+}
+
+/**
+ * Gives the jobs of dead workers back to the queue, up to their last attempt. `lostAfterMs` 0 takes every running job:
+ * right for the embedded database at start-up, whose only process has just begun.
+ */
+export async function recoverLostJobs(
+  app: App,
+  handlers: ReadonlyMap<string, JobHandler>,
+  lostAfterMs = LOST_AFTER_MS,
+): Promise<number> {
+  const lost = await app.prisma.$queryRaw<Job[]>`
+    /* recoverLostJobs */ SELECT * FROM "Job"
+    WHERE "state" IN ('RUNNING', 'CANCELING') AND "startedAt" IS NOT NULL
+      AND coalesce("heartbeatAt", "startedAt") <= now() - ${lostAfterMs}::int * interval '1 millisecond'`
+  for (const job of lost) {
+    const message = { projectId: job.projectId, jobId: job.id }
+    const isSpent = job.attempts >= getDefinition(job.kind).maxAttempts
+    if (job.state === 'RUNNING' && !isSpent) {
+      app.log.warn({ jobId: job.id, kind: job.kind }, 'job lost its worker and goes back to the queue')
+      await requeue(app, message, 0)
+      continue
+    }
+    const state = job.state === 'CANCELING' ? 'CANCELED' : 'FAILED'
+    const failure = state === 'FAILED' ? `INTERNAL: its worker died ${job.attempts} times` : null
+    await app.prisma.$transaction(async (tx) => {
+      const settled = await tx.job.update({
+        where: keyOf(message),
+        data: { state, failure, finishedAt: app.clock.now() },
+      })
+      await handlers.get(job.kind)?.settle(tx, settled, { state, failure })
+    })
+  }
+  return lost.length
+}

@@ -1,0 +1,44 @@
+import type { App } from '../services/app.ts'
+import { definedJobs } from '../services/job-definition.ts'
+import type { JobHandler } from './implement-job.ts'
+import { LOST_AFTER_MS, recoverLostJobs, runJob } from './run-job.ts'
+
+const SWEEP_EVERY_MS = 15_000
+
+export interface Worker {
+  stop(): Promise<void>
+}
+
+/** Each declared job has exactly one handler; anything else is a mistake worth not starting for. */
+export function indexHandlers(handlers: readonly JobHandler[]): ReadonlyMap<string, JobHandler> {
+  const byName = new Map<string, JobHandler>()
+  for (const handler of handlers) {
+    if (byName.has(handler.name)) throw new Error(`the job ${handler.name} has two handlers`)
+    byName.set(handler.name, handler)
+  }
+  const missing = definedJobs().filter((name) => !byName.has(name))
+  if (missing.length > 0) throw new Error(`no handler for the jobs ${missing.join(', ')}`)
+  return byName
+}
+
+/** Takes jobs until it is stopped. `isOnlyWorker`: no other process can hold a job, so that running ones are lost ones. */
+export async function startWorker(
+  app: App,
+  handlers: readonly JobHandler[],
+  { isOnlyWorker }: { isOnlyWorker: boolean },
+): Promise<Worker> {
+  const byName = indexHandlers(handlers)
+  const shutdown = new AbortController()
+  await recoverLostJobs(app, byName, isOnlyWorker ? 0 : LOST_AFTER_MS)
+  const sweep = setInterval(() => {
+    recoverLostJobs(app, byName).catch((error) => app.log.error({ err: error }, 'could not look for lost jobs'))
+  }, SWEEP_EVERY_MS)
+  await app.queue.work((message) => runJob(app, byName, message, shutdown.signal), app.config.workerConcurrency)
+  return {
+    async stop() {
+      clearInterval(sweep)
+      shutdown.abort()
+      await app.queue.stop()
+    },
+  }
+}
