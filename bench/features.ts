@@ -37,11 +37,13 @@ export function syntheticFeatures(n: number, cols: number, seed: number, noise =
     for (let member = 0; member < sizes[label]; member++) {
       const row = order[next++]
       labels[row] = label
-      // Noise comes from a bank of normals at a random place: a million draws serve billions of values.
-      const at = rng.int(bank.length - cols)
+      // Noise is read from a bank of normals at a random place with a random step: a million draws serve billions of
+      // values, and two rows never read the same sequence.
+      const at = rng.int(bank.length)
+      const step = 2 * rng.int(4096) + 1
       let square = 0
       for (let c = 0; c < cols; c++) {
-        const value = centre[c] + noise * bank[at + c]
+        const value = centre[c] + noise * bank[(at + c * step) & (bank.length - 1)]
         data[row * cols + c] = value
         square += value * value
       }
@@ -65,14 +67,8 @@ function classSizes(n: number, rng: Rng): [number[], 'deepfashion' | 'lognormal'
 
 function readRealSizes(): number[] | undefined {
   if (!existsSync(REAL_SIZES)) return undefined
-  const found: number[] = []
-  const collect = (value: unknown): void => {
-    if (typeof value === 'number' && value >= 1) found.push(value)
-    else if (Array.isArray(value)) value.forEach(collect)
-  }
-  const parsed = JSON.parse(readFileSync(REAL_SIZES, 'utf8'))
-  collect(Array.isArray(parsed) ? parsed : (parsed.test ?? parsed.sizes ?? Object.values(parsed)))
-  return found.length > 0 ? found : undefined
+  const { sizes_desc: sizes } = JSON.parse(readFileSync(REAL_SIZES, 'utf8')) as { sizes_desc: number[] }
+  return sizes
 }
 
 function normals(rng: Rng, length: number): Float32Array {

@@ -218,20 +218,17 @@ bool prepare(Job& job, Search& s, int threads, Room<float>& unit) {
 struct Scratches {
   std::vector<std::unique_ptr<Room<uint32_t>>> left;
   std::vector<std::unique_ptr<Room<uint64_t>>> keys;
-  std::vector<std::unique_ptr<Room<float>>> values;
   std::vector<Scratch> of;
   Scratches(const Search& s, int threads) {
     const int64_t rows = s.blockSlots + 64;
     for (int t = 0; t < threads; t++) {
       left.emplace_back(new Room<uint32_t>(rows * (s.words + 2)));
       keys.emplace_back(new Room<uint64_t>(2 * (int64_t)s.capacity));
-      values.emplace_back(new Room<float>(s.capacity + 64));
       Scratch one;
       one.left = left.back()->at;
       one.leftScale = (float*)(one.left + rows * s.words);
       one.leftOffset = (int32_t*)(one.leftScale + rows);
       one.keys = keys.back()->at;
-      one.values = values.back()->at;
       one.postponed = new int32_t[64];
       of.push_back(one);
     }
@@ -333,7 +330,7 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
 
   // A list holds at most all rows. Coarse arithmetic leaves more candidates within the margin.
   const int64_t most = s.slots + 1;
-  int64_t capacity = roundUp(3 * (int64_t)r.k + 64, 32);
+  int64_t capacity = roundUp((s.engine->perWord == 4 ? 6 : 3) * (int64_t)r.k + 64, 32);
   if (capacity > most) capacity = most;
   const int64_t lists = s.queries;
   s.capacity = (int32_t)capacity;

@@ -95,18 +95,35 @@ inline float roundInteger(const float* row, int cols, int words, uint32_t* out, 
 
 // ---- plain ---------------------------------------------------------------------------------------------------------
 
+/** Four floats that any compiler maps to a vector register where there is one. */
+typedef float Four __attribute__((vector_size(16)));
+
 inline void tilePlain(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
   const float* a = (const float*)left;
-  const float* b = (const float*)right;
-  for (int half = 0; half < 2; half++) {
-    float sum[4][16];
-    memset(sum, 0, sizeof sum);
-    for (int w = 0; w < words; w++) {
-      for (int r = 0; r < 4; r++) {
-        for (int l = 0; l < 16; l++) sum[r][l] += a[w * 4 + r] * b[(int64_t)w * PANEL + half * 16 + l];
-      }
+  for (int part = 0; part < PANEL; part += 8) {
+    const float* b = (const float*)right + part;
+    Four s00 = {}, s01 = {}, s10 = {}, s11 = {}, s20 = {}, s21 = {}, s30 = {}, s31 = {};
+    for (int w = 0; w < words; w++, b += PANEL) {
+      Four b0, b1;
+      memcpy(&b0, b, 16);
+      memcpy(&b1, b + 4, 16);
+      s00 += a[w * 4] * b0;
+      s01 += a[w * 4] * b1;
+      s10 += a[w * 4 + 1] * b0;
+      s11 += a[w * 4 + 1] * b1;
+      s20 += a[w * 4 + 2] * b0;
+      s21 += a[w * 4 + 2] * b1;
+      s30 += a[w * 4 + 3] * b0;
+      s31 += a[w * 4 + 3] * b1;
     }
-    for (int r = 0; r < 4; r++) memcpy(c + r * PANEL + half * 16, sum[r], sizeof sum[r]);
+    memcpy(c + part, &s00, 16);
+    memcpy(c + part + 4, &s01, 16);
+    memcpy(c + PANEL + part, &s10, 16);
+    memcpy(c + PANEL + part + 4, &s11, 16);
+    memcpy(c + 2 * PANEL + part, &s20, 16);
+    memcpy(c + 2 * PANEL + part + 4, &s21, 16);
+    memcpy(c + 3 * PANEL + part, &s30, 16);
+    memcpy(c + 3 * PANEL + part + 4, &s31, 16);
   }
 }
 
@@ -126,7 +143,13 @@ inline bool hitsPlain(const float* c, int rows, const float* rowBars, const floa
   return any != 0;
 }
 
-const Engine PLAIN = {"scalar", 1, 4, 1, 0, 6e-8f, roundFloat, tilePlain, hitsPlain, plainDot, nullptr, nullptr, false};
+inline int countPlain(const float* scores, int n, float bar) {
+  int reach = 0;
+  for (int i = 0; i < n; i++) reach += scores[i] >= bar;
+  return reach;
+}
+
+const Engine PLAIN = {"scalar", 1, 4, 1, 0, 6e-8f, roundFloat, tilePlain, hitsPlain, countPlain, plainDot, nullptr, nullptr, false};
 
 #if TRIBUTARY_X86
 
@@ -209,6 +232,13 @@ inline bool hitsAvx2(const float* c, int rows, const float* rowBars, const float
 }
 
 TARGET("avx2,fma")
+inline int countAvx2(const float* scores, int n, float bar) {
+  int reach = 0;
+  for (int i = 0; i < n; i++) reach += scores[i] >= bar;
+  return reach;
+}
+
+TARGET("avx2,fma")
 inline double dotAvx2(const float* a, const float* b, int cols) {
   __m256d low = _mm256_setzero_pd(), high = _mm256_setzero_pd();
   int c = 0;
@@ -223,90 +253,97 @@ inline double dotAvx2(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-const Engine AVX2 = {"avx2-f32", 1, 6, 1, 0, 6e-8f, roundFloat, tileAvx2, hitsAvx2, dotAvx2, nullptr, nullptr, false};
-const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInteger<2>, tileAvx2Int16, hitsAvx2, dotAvx2, nullptr, nullptr, false};
+const Engine AVX2 = {"avx2-f32", 1, 6, 1, 0, 6e-8f, roundFloat, tileAvx2, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false};
+const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInteger<2>, tileAvx2Int16, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false};
 
 // ---- AVX-512 -------------------------------------------------------------------------------------------------------
 
 #define AVX512 "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
 
+// A tile of 12 x 32: 24 sums, named one by one, since GCC spills arrays of them to the stack.
+#define ROWS_OF_12(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+
+#define FLOAT_ZERO(r) __m512 sum##r##a = _mm512_setzero_ps(), sum##r##b = sum##r##a;
+#define FLOAT_STORE(r)                        \
+  _mm512_store_ps(c + r * PANEL, sum##r##a);  \
+  _mm512_store_ps(c + r * PANEL + 16, sum##r##b);
+
+#define FLOAT_STEP(r)                                \
+  {                                                  \
+    const __m512 v = _mm512_set1_ps(a[r]);           \
+    sum##r##a = _mm512_fmadd_ps(v, b0, sum##r##a);   \
+    sum##r##b = _mm512_fmadd_ps(v, b1, sum##r##b);   \
+  }
+
 TARGET(AVX512)
 inline void tileAvx512(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
   const float* a = (const float*)left;
   const float* b = (const float*)right;
-  __m512 sum[12][2];
-#pragma GCC unroll 12
-  for (int r = 0; r < 12; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+  ROWS_OF_12(FLOAT_ZERO)
   for (int w = 0; w < words; w++, b += PANEL, a += 12) {
     const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
-#pragma GCC unroll 12
-    for (int r = 0; r < 12; r++) {
-      const __m512 v = _mm512_set1_ps(a[r]);
-      sum[r][0] = _mm512_fmadd_ps(v, b0, sum[r][0]);
-      sum[r][1] = _mm512_fmadd_ps(v, b1, sum[r][1]);
-    }
+    ROWS_OF_12(FLOAT_STEP)
   }
-#pragma GCC unroll 12
-  for (int r = 0; r < 12; r++) {
-    _mm512_store_ps(c + r * PANEL, sum[r][0]);
-    _mm512_store_ps(c + r * PANEL + 16, sum[r][1]);
-  }
+  ROWS_OF_12(FLOAT_STORE)
 }
 
-#define INTEGER_TILE(multiply)                                                                             \
-  __m512i sum[12][2];                                                                                      \
-  _Pragma("GCC unroll 12") for (int r = 0; r < 12; r++) sum[r][0] = sum[r][1] = _mm512_set1_epi32(-leftOffset[r]); \
-  const uint32_t* b = right;                                                                               \
-  const uint32_t* a = left;                                                                                \
-  for (int w = 0; w < words; w++, b += PANEL, a += 12) {                                                   \
-    const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);                             \
-    _Pragma("GCC unroll 12") for (int r = 0; r < 12; r++) {                                                \
-      const __m512i v = _mm512_set1_epi32((int)a[r]);                                                      \
-      sum[r][0] = multiply(sum[r][0], b0, v);                                                              \
-      sum[r][1] = multiply(sum[r][1], b1, v);                                                              \
-    }                                                                                                      \
-  }                                                                                                        \
-  const __m512 s0 = _mm512_loadu_ps(rightScale), s1 = _mm512_loadu_ps(rightScale + 16);                    \
-  _Pragma("GCC unroll 12") for (int r = 0; r < 12; r++) {                                                  \
-    const __m512 s = _mm512_set1_ps(leftScale[r]);                                                         \
-    _mm512_store_ps(c + r * PANEL, _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(s, s0)));    \
-    _mm512_store_ps(c + r * PANEL + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][1]), _mm512_mul_ps(s, s1))); \
+#define BFLOAT_STEP(r)                                        \
+  {                                                           \
+    const __m512bh v = (__m512bh)_mm512_set1_epi32((int)a[r]); \
+    sum##r##a = _mm512_dpbf16_ps(sum##r##a, v, b0);           \
+    sum##r##b = _mm512_dpbf16_ps(sum##r##b, v, b1);           \
   }
-
-/** Unsigned bytes of the panel times signed bytes of the left operand, four at a time; the offset undoes the shift by 128. */
-TARGET(AVX512 ",avx512vnni")
-inline void tileInt8(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
-                     const float* rightScale, float* c) {
-  INTEGER_TILE(_mm512_dpbusd_epi32)
-}
-
-TARGET(AVX512 ",avx512vnni")
-inline void tileInt16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
-                      const float* rightScale, float* c) {
-  INTEGER_TILE(_mm512_dpwssd_epi32)
-}
 
 TARGET(AVX512 ",avx512bf16")
 inline void tileBfloat(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
   const uint32_t* a = left;
   const uint32_t* b = right;
-  __m512 sum[12][2];
-#pragma GCC unroll 12
-  for (int r = 0; r < 12; r++) sum[r][0] = sum[r][1] = _mm512_setzero_ps();
+  ROWS_OF_12(FLOAT_ZERO)
   for (int w = 0; w < words; w++, b += PANEL, a += 12) {
     const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
-#pragma GCC unroll 12
-    for (int r = 0; r < 12; r++) {
-      const __m512bh v = (__m512bh)_mm512_set1_epi32((int)a[r]);
-      sum[r][0] = _mm512_dpbf16_ps(sum[r][0], v, b0);
-      sum[r][1] = _mm512_dpbf16_ps(sum[r][1], v, b1);
-    }
+    ROWS_OF_12(BFLOAT_STEP)
   }
-#pragma GCC unroll 12
-  for (int r = 0; r < 12; r++) {
-    _mm512_store_ps(c + r * PANEL, sum[r][0]);
-    _mm512_store_ps(c + r * PANEL + 16, sum[r][1]);
+  ROWS_OF_12(FLOAT_STORE)
+}
+
+#define INTEGER_ZERO(r) __m512i sum##r##a = _mm512_set1_epi32(-leftOffset[r]), sum##r##b = sum##r##a;
+#define INTEGER_STORE(r)                                                                                 \
+  {                                                                                                      \
+    const __m512 s = _mm512_set1_ps(leftScale[r]);                                                       \
+    _mm512_store_ps(c + r * PANEL, _mm512_mul_ps(_mm512_cvtepi32_ps(sum##r##a), _mm512_mul_ps(s, s0)));  \
+    _mm512_store_ps(c + r * PANEL + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(sum##r##b), _mm512_mul_ps(s, s1))); \
   }
+// As assembly, because GCC 12 copies every sum to the stack and back around these two intrinsics.
+#define INTEGER_STEP(r, multiply)                                                  \
+  {                                                                                \
+    const __m512i v = _mm512_set1_epi32((int)a[r]);                                \
+    __asm__(multiply " %2, %1, %0" : "+v"(sum##r##a) : "v"(b0), "v"(v));           \
+    __asm__(multiply " %2, %1, %0" : "+v"(sum##r##b) : "v"(b1), "v"(v));           \
+  }
+#define INT8_STEP(r) INTEGER_STEP(r, "vpdpbusd")
+#define INT16_STEP(r) INTEGER_STEP(r, "vpdpwssd")
+#define INTEGER_TILE(STEP)                                                                  \
+  const uint32_t* a = left;                                                                 \
+  const uint32_t* b = right;                                                                \
+  ROWS_OF_12(INTEGER_ZERO)                                                                  \
+  for (int w = 0; w < words; w++, b += PANEL, a += 12) {                                    \
+    const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);              \
+    ROWS_OF_12(STEP)                                                                        \
+  }                                                                                         \
+  const __m512 s0 = _mm512_loadu_ps(rightScale), s1 = _mm512_loadu_ps(rightScale + 16);     \
+  ROWS_OF_12(INTEGER_STORE)
+
+/** Unsigned bytes of the panel times signed bytes of the left operand, four at a time; the offset undoes the shift by 128. */
+TARGET(AVX512 ",avx512vnni")
+inline void tileInt8(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
+                     const float* rightScale, float* c) {
+  INTEGER_TILE(INT8_STEP)
+}
+
+TARGET(AVX512 ",avx512vnni")
+inline void tileInt16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
+                      const float* rightScale, float* c) {
+  INTEGER_TILE(INT16_STEP)
 }
 
 TARGET(AVX512)
@@ -328,6 +365,15 @@ inline bool hitsAvx512(const float* c, int rows, const float* rowBars, const flo
 }
 
 TARGET(AVX512)
+inline int countAvx512(const float* scores, int n, float bar) {
+  const __m512 bars = _mm512_set1_ps(bar);
+  int reach = 0, i = 0;
+  for (; i + 16 <= n; i += 16) reach += __builtin_popcount(_mm512_cmp_ps_mask(_mm512_loadu_ps(scores + i), bars, _CMP_GE_OQ));
+  const __mmask16 rest = (__mmask16)((1u << (n - i)) - 1);
+  return reach + __builtin_popcount(_mm512_mask_cmp_ps_mask(rest, _mm512_maskz_loadu_ps(rest, scores + i), bars, _CMP_GE_OQ));
+}
+
+TARGET(AVX512)
 inline double dotAvx512(const float* a, const float* b, int cols) {
   __m512d sum = _mm512_setzero_pd();
   int c = 0;
@@ -340,10 +386,10 @@ inline double dotAvx512(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-const Engine AVX512_F32 = {"avx512-f32", 1, 12, 1, 0, 6e-8f, roundFloat, tileAvx512, hitsAvx512, dotAvx512, nullptr, nullptr, false};
-const Engine AVX512_BF16 = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloat, hitsAvx512, dotAvx512, nullptr, nullptr, false};
-const Engine AVX512_INT16 = {"avx512-int16", 2, 12, 1, 0, 0, roundInteger<2>, tileInt16, hitsAvx512, dotAvx512, nullptr, nullptr, false};
-const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInteger<4>, tileInt8, hitsAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_F32 = {"avx512-f32", 1, 12, 1, 0, 6e-8f, roundFloat, tileAvx512, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_BF16 = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloat, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_INT16 = {"avx512-int16", 2, 12, 1, 0, 0, roundInteger<2>, tileInt16, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInteger<4>, tileInt8, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
 
 // ---- AMX -----------------------------------------------------------------------------------------------------------
 // 32 x 32 products in four tile registers; two more hold the left rows, two the panel, whose layout is that of bfloat16
@@ -424,7 +470,7 @@ inline void tileAmx(const uint32_t* left, const uint32_t* right, int words, cons
   TILE_STORE(3, c + 16 * PANEL + 16, PANEL * 4);
 }
 
-const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, dotAvx512, enterTiles, leaveTiles, true};
+const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, countAvx512, dotAvx512, enterTiles, leaveTiles, true};
 
 inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t* r) {
   __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));

@@ -46,6 +46,8 @@ struct Engine {
   /** Which products reach the bar of their row, and of their column; true if any does. */
   bool (*hits)(const float* c, int rows, const float* rowBars, const float* columnBars, uint32_t valid, uint32_t* rowHits,
                uint32_t* columnHits);
+  /** How many of the scores are at least `bar`. */
+  int (*count)(const float* scores, int n, float bar);
   /** The sum of products in eight lanes of float64 that the contract defines. */
   double (*dot)(const float* a, const float* b, int cols);
   /** Tile registers are set up a thread. May be null. */
@@ -112,7 +114,6 @@ struct Scratch {
   uint32_t* left;
   float* leftScale;
   int32_t* leftOffset;
-  float* values;
   uint64_t* keys;
   int32_t* postponed;
 };
@@ -226,53 +227,79 @@ inline float similarityOf(const Search& s, const float* row, int32_t slot) {
   return (float)s.engine->dot(row, s.unit + (int64_t)s.slotRow[slot] * s.cols, s.cols) + 0.0f;
 }
 
+inline void fetchAhead(const Search& s, int32_t slot) {
+  const char* row = (const char*)(s.unit + (int64_t)s.slotRow[slot] * s.cols);
+  const int bytes = s.cols * 4 < 2048 ? s.cols * 4 : 2048;
+  for (int at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
+}
+
+/** A value that at least k of the scores reach, and not many more: halving finds it faster than any selection. */
+inline float barReachedBy(const Engine& e, const float* scores, int n, int k) {
+  float low = scores[0], high = scores[0];
+  for (int i = 1; i < n; i++) {
+    low = scores[i] < low ? scores[i] : low;
+    high = scores[i] > high ? scores[i] : high;
+  }
+  for (int step = 0; step < 16; step++) {
+    const float middle = 0.5f * (low + high);
+    if (!(middle > low && middle < high)) break;
+    const int reach = e.count(scores, n, middle);
+    if (reach < k) {
+      high = middle;
+      continue;
+    }
+    low = middle;
+    if (reach <= k + k / 16) break;
+  }
+  return low;
+}
+
+/** Replaces approximate products by similarities and keeps the k best: nothing about them is uncertain any more. */
+inline void settle(const Search& s, int64_t q, const Scratch& scratch) {
+  float* scores = s.scores + q * s.capacity;
+  int32_t* slots = s.candidates + q * s.capacity;
+  const int n = s.counts[q], k = s.k;
+  uint64_t* keys = scratch.keys;
+  const float* row = s.unit + (int64_t)s.slotRow[slotOfQuery(s, q)] * s.cols;
+  for (int i = 0; i < n; i++) {
+    if (i + 3 < n && i + 3 >= s.exact[q]) fetchAhead(s, slots[i + 3]);
+    if (i >= s.exact[q]) scores[i] = similarityOf(s, row, slots[i]);
+    keys[i] = keys[s.capacity + i] = orderKey(scores[i], s.slotRow[slots[i]]);
+  }
+  selectSmallest(keys, n, k);
+  uint64_t last = keys[0];
+  for (int i = 1; i < k; i++) last = keys[i] > last ? keys[i] : last;
+  int kept = 0;
+  for (int i = 0; i < n; i++) {
+    if (keys[s.capacity + i] > last) continue;
+    scores[kept] = scores[i];
+    slots[kept++] = slots[i];
+  }
+  s.counts[q] = s.exact[q] = kept;
+  const float bar = keyScore(last) - s.margins[q];
+  if (bar > s.bars[q]) s.bars[q] = bar;
+}
+
 /** Keeps what may still be among the k best, in place, and raises the row's bar. */
 inline void compact(const Search& s, int64_t q, const Scratch& scratch) {
   float* scores = s.scores + q * s.capacity;
   int32_t* slots = s.candidates + q * s.capacity;
   const int n = s.counts[q], k = s.k;
-  if (n <= k) return;
-  float* values = scratch.values;
-  for (int i = 0; i < n; i++) values[i] = -scores[i];
-  selectSmallest(values, n, k);
-  float kth = -values[0];
-  for (int i = 1; i < k; i++) kth = -values[i] < kth ? -values[i] : kth;
   // An approximate k-th may be too high by a margin, and a candidate too low by one.
-  float bar = kth - 2 * s.margins[q];
+  float bar = barReachedBy(*s.engine, scores, n, k) - 2 * s.margins[q];
   if (bar < s.bars[q]) bar = s.bars[q];
   int kept = 0, exact = 0;
   for (int i = 0; i < n; i++) {
-    if (scores[i] < bar) continue;
-    if (i < s.exact[q]) exact++;
-    scores[kept] = scores[i];
-    slots[kept++] = slots[i];
+    const float score = scores[i];
+    scores[kept] = score;
+    slots[kept] = slots[i];
+    kept += score >= bar;
+    exact += (score >= bar) & (i < s.exact[q]);
   }
   s.counts[q] = kept;
   s.exact[q] = exact;
   s.bars[q] = bar;
-  if (kept <= k + (s.capacity - k) / 2) return;
-
-  // Too many within the margin: settle them for good. Ties are broken by row, so that the k kept are the final ones.
-  uint64_t* keys = scratch.keys;
-  const float* row = s.unit + (int64_t)s.slotRow[slotOfQuery(s, q)] * s.cols;
-  for (int i = 0; i < kept; i++) {
-    if (i >= exact) scores[i] = similarityOf(s, row, slots[i]);
-    keys[i] = orderKey(scores[i], s.slotRow[slots[i]]);
-  }
-  for (int i = 0; i < kept; i++) keys[s.capacity + i] = keys[i];
-  selectSmallest(keys, kept, k);
-  uint64_t last = keys[0];
-  for (int i = 1; i < k; i++) last = keys[i] > last ? keys[i] : last;
-  int final = 0;
-  for (int i = 0; i < kept; i++) {
-    if (keys[s.capacity + i] > last) continue;
-    scores[final] = scores[i];
-    slots[final++] = slots[i];
-  }
-  s.counts[q] = final;
-  s.exact[q] = final;
-  const float exactBar = keyScore(last) - s.margins[q];
-  if (exactBar > s.bars[q]) s.bars[q] = exactBar;
+  if (kept > k + (s.capacity - k) / 4 * 3) settle(s, q, scratch);
 }
 
 inline void offer(const Search& s, int64_t q, int32_t slot, float score, const Scratch& scratch) {
@@ -553,6 +580,7 @@ inline void finish(Search& s, int64_t outputs, const Scratch& scratch) {
       const int front = n < k ? n : k;
       float worst = NEVER;
       for (int i = 0; i < n; i++) {
+        if (i + 3 < n) fetchAhead(s, slots[(uint32_t)keys[i + 3]]);
         const int from = (int)(uint32_t)keys[i];
         const bool isExact = from < s.exact[q];
         if (i >= front && !isExact && scores[from] < worst - s.margins[q]) {
