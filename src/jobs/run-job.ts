@@ -198,6 +198,7 @@ async function requeue(app: App, message: JobMessage, delaySeconds: number): Pro
 export async function recoverLostJobs(
   app: App,
   handlers: ReadonlyMap<string, JobHandler>,
+  inHand: ReadonlySet<string>,
   lostAfterMs = LOST_AFTER_MS,
 ): Promise<number> {
   const lost = await app.prisma.$queryRaw<Job[]>`
@@ -205,6 +206,8 @@ export async function recoverLostJobs(
     WHERE "state" IN ('RUNNING', 'CANCELING') AND "startedAt" IS NOT NULL
       AND coalesce("heartbeatAt", "startedAt") <= now() - ${lostAfterMs}::int * interval '1 millisecond'`
   for (const job of lost) {
+    // Ours, and merely slow to say so: a long statement holds the embedded database's only connection.
+    if (inHand.has(job.id)) continue
     const message = { projectId: job.projectId, jobId: job.id }
     const isSpent = job.attempts >= getDefinition(job.kind).maxAttempts
     if (job.state === 'RUNNING' && !isSpent) {

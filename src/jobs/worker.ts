@@ -29,11 +29,19 @@ export async function startWorker(
 ): Promise<Worker> {
   const byName = indexHandlers(handlers)
   const shutdown = new AbortController()
-  await recoverLostJobs(app, byName, isOnlyWorker ? 0 : LOST_AFTER_MS)
+  const inHand = new Set<string>()
+  await recoverLostJobs(app, byName, inHand, isOnlyWorker ? 0 : LOST_AFTER_MS)
   const sweep = setInterval(() => {
-    recoverLostJobs(app, byName).catch((error) => app.log.error({ err: error }, 'could not look for lost jobs'))
+    recoverLostJobs(app, byName, inHand).catch((error) => app.log.error({ err: error }, 'could not look for lost jobs'))
   }, SWEEP_EVERY_MS)
-  await app.queue.work((message) => runJob(app, byName, message, shutdown.signal), app.config.workerConcurrency)
+  await app.queue.work(async (message) => {
+    inHand.add(message.jobId)
+    try {
+      await runJob(app, byName, message, shutdown.signal)
+    } finally {
+      inHand.delete(message.jobId)
+    }
+  }, app.config.workerConcurrency)
   return {
     async stop() {
       clearInterval(sweep)
