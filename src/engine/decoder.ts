@@ -20,6 +20,10 @@ export interface DecoderOutput {
   readonly labels: Labels
   /** Higher = nearer to the middle of its class; where absent, the pipeline takes the weighted density. */
   readonly confidence?: Float32Array
+  /** Values the method settled on, defaults included; shown with the run. */
+  readonly parametersChosen?: DecoderParameters
+  /** What was done and why, in a sentence or two; shown with the run. */
+  readonly explanation?: string
 }
 
 /**

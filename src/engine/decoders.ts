@@ -1,0 +1,28 @@
+import { priorCalibration } from './calibration.ts'
+import type { Decoder } from './decoder.ts'
+import { EngineError } from './errors.ts'
+import { thresholdPartition } from './partition/threshold-partition.ts'
+
+/** Log-odds at which the label-free threshold cuts: components chain, so that an even chance would merge far too much. */
+const CAUTIOUS_LOG_ODDS = Math.log(9)
+
+/**
+ * Connected components of the neighbour graph above a cosine similarity.
+ *
+ * `tau`: the similarity, -1..1. Default: that of a typical nearest neighbour, where the label-free prior says .9.
+ */
+const threshold: Decoder = async ({ lists, features, parameters, seed }) => {
+  const prior = priorCalibration(lists, features, seed)
+  const tau = parameters.tau ?? (prior.similarity > 0 ? (CAUTIOUS_LOG_ODDS - prior.bias) / prior.similarity : 0)
+  if (typeof tau !== 'number' || !(tau >= -1 && tau <= 1)) {
+    throw new EngineError('BAD_OPTION', `tau must be a similarity, -1 to 1: got ${tau}`)
+  }
+  return {
+    labels: thresholdPartition(lists, tau),
+    parametersChosen: { tau },
+    explanation: `Everything that a chain of similarities above ${tau.toFixed(2)} connects is one cluster.`,
+  }
+}
+
+/** Methods that need no model, by their names in the API. */
+export const decoders: Readonly<Record<string, Decoder>> = { THRESHOLD: threshold }

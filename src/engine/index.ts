@@ -1,0 +1,30 @@
+/** The public door of the engine: nothing else of it is imported from outside. */
+
+export { type EdgeCalibration, fitCalibration } from './calibration.ts'
+export type { Decoder, DecoderInput, DecoderOutput, DecoderParameters } from './decoder.ts'
+export { EngineError, type EngineErrorCode } from './errors.ts'
+export { type EvaluationInput, type EvaluationOutput, evaluateModel, type Interval } from './evaluation.ts'
+export { type BackendChoice, chooseBackend } from './gcn/backend.ts'
+export { knn } from './knn/knn.ts'
+export { normalizeRows } from './knn/normalize-rows.ts'
+export { type ClusteringScores, evaluateClustering } from './metrics/evaluate-clustering.ts'
+export { type ClusteringModel, decodeModel, encodeModel } from './model.ts'
+export { countViolations } from './partition/constraint-index.ts'
+export { enforceConstraints } from './partition/enforce-constraints.ts'
+export type { MergeCandidates } from './partition/merge-candidates.ts'
+export type { Phase } from './phase-clock.ts'
+export {
+  type ClusterInput,
+  type ClusterParameters,
+  type ClusterResult,
+  clusterMethods,
+  clusterVertices,
+} from './pipeline.ts'
+export {
+  type TrainingInput,
+  type TrainingOutput,
+  type TrainingParameters,
+  type TrainingReport,
+  trainClusteringModel,
+} from './training.ts'
+export type { Constraints, Control, CsrGraph, Labels, Matrix, NeighbourLists, Progress } from './types.ts'

@@ -1,0 +1,107 @@
+import type { EdgeCalibration } from './calibration.ts'
+import { EngineError } from './errors.ts'
+import type { WeightArrays } from './gcn/parameters.ts'
+import { decodeWeights, encodeWeights } from './gcn/weights.ts'
+
+/** Which graph the tree is cut from: that of the embedding, or the one rebuilt on F_L. */
+export type GraphKind = 'raw' | 'rebuilt'
+
+/** Everything that a clustering run needs to know of a training. */
+export interface ClusteringModel {
+  /** The embedder whose vectors it was trained on; a model is of no use with another. */
+  readonly embedderId: string
+  readonly embeddingDimension: number
+  readonly seed: number
+  /** Neighbours of each vertex, itself not counted. */
+  readonly k: number
+  /** GCN_V: on which graph, and where it is cut. Chosen on held-out identities. */
+  readonly tree: { readonly graph: GraphKind; readonly tau: number }
+  /** GCN_VE: on the rebuilt graph. */
+  readonly connectivity: {
+    readonly k: number
+    readonly tau: number
+    readonly rho: number
+    /** False: on held-out identities the nearest candidate did better than GCN-E, and is used in its place. */
+    readonly usesNetwork: boolean
+  }
+  /** Best plain cosine threshold on the same identities. */
+  readonly threshold: { readonly tau: number }
+  readonly calibration: EdgeCalibration
+  /** Mean of pairwise and BCubed F on held-out identities, by method. */
+  readonly heldOut: { readonly gcnV: number; readonly gcnVE: number; readonly threshold: number }
+  readonly gcnV: WeightArrays
+  /** Absent where GCN-E was not worth keeping. */
+  readonly gcnE?: WeightArrays
+}
+
+/**
+ * A model as bytes: the weights format of `encodeWeights`, with everything else in its header.
+ *
+ * @returns bytes that `decodeModel` reads back to an equal model
+ */
+export function encodeModel(model: ClusteringModel): Uint8Array {
+  const { gcnV, gcnE, ...facts } = model
+  const weights = Object.fromEntries([
+    ...Object.entries(gcnV).map(([name, array]) => [`gcnV/${name}`, array]),
+    ...Object.entries(gcnE ?? {}).map(([name, array]) => [`gcnE/${name}`, array]),
+  ])
+  return encodeWeights({ kind: 'clustering-model', ...facts }, weights)
+}
+
+/** @throws EngineError BAD_WEIGHTS when the bytes are no model, are damaged, or lack a part. */
+export function decodeModel(bytes: Uint8Array): ClusteringModel {
+  const { header, weights } = decodeWeights(bytes)
+  if (header.kind !== 'clustering-model') {
+    throw new EngineError('BAD_WEIGHTS', `the file must hold a clustering model: got ${JSON.stringify(header.kind)}`)
+  }
+  const { kind: _, ...facts } = header
+  const part = (prefix: string): WeightArrays =>
+    Object.fromEntries(
+      Object.entries(weights)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, array]) => [name.slice(prefix.length), array]),
+    )
+  const gcnE = part('gcnE/')
+  const model = { ...facts, gcnV: part('gcnV/'), ...(Object.keys(gcnE).length > 0 && { gcnE }) } as ClusteringModel
+  checkModel(model)
+  return model
+}
+
+/** Refuses a model of another embedding. */
+export function checkFits(model: ClusteringModel, dimension: number, embedderId?: string): void {
+  if (model.embeddingDimension !== dimension) {
+    throw new EngineError(
+      'BAD_WEIGHTS',
+      `the model must fit the embedding: got a model for ${model.embeddingDimension} dimensions, expected ${dimension}; ` +
+        'train one on these embeddings',
+    )
+  }
+  if (embedderId !== undefined && model.embedderId !== embedderId) {
+    throw new EngineError(
+      'BAD_WEIGHTS',
+      `the model must come from the same embedder: got ${model.embedderId}, expected ${embedderId}; train one on these embeddings`,
+    )
+  }
+}
+
+function checkModel(model: ClusteringModel): void {
+  const missing = (['embedderId', 'embeddingDimension', 'k', 'tree', 'connectivity', 'calibration'] as const).filter(
+    (name) => model[name] === undefined,
+  )
+  if (missing.length > 0) {
+    throw new EngineError('BAD_WEIGHTS', `the header must describe the model: missing ${missing.join(', ')}`)
+  }
+  const shape = model.gcnV['conv1.weight']?.shape
+  if (shape?.[0] !== 2 * model.embeddingDimension) {
+    throw new EngineError(
+      'BAD_WEIGHTS',
+      `conv1.weight of GCN-V must have twice the embedding's dimensions as rows: got ${shape?.[0]}, expected ${2 * model.embeddingDimension}`,
+    )
+  }
+  if (model.connectivity.usesNetwork && !model.gcnE) {
+    throw new EngineError(
+      'BAD_WEIGHTS',
+      'the model must hold the weights of GCN-E: got none, though its header uses them',
+    )
+  }
+}

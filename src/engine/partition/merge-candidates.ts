@@ -1,0 +1,95 @@
+import type { Constraints, Labels, NeighbourLists } from '../types.ts'
+import { ranking } from './tree-partition.ts'
+
+export interface MergeOptions {
+  /** Pairs of clusters kept in all, highest priority first. Default: as many as there are clusters, at least 1000. */
+  readonly limit?: number
+  /** Pairs kept of each cluster. Default 10. */
+  readonly perCluster?: number
+}
+
+/** The best edge between each two clusters that might be one, highest priority first; all arrays of equal length. */
+export interface MergeCandidates {
+  readonly count: number
+  /** int32: the lower cluster of each pair. */
+  readonly left: Int32Array
+  /** int32: the higher cluster. */
+  readonly right: Int32Array
+  /** int32: the less confident end of the edge. */
+  readonly child: Int32Array
+  /** int32: the more confident end. */
+  readonly parent: Int32Array
+  /** Cosine, float32. */
+  readonly similarity: Float32Array
+  /** Of being one identity, 0..1, float32. */
+  readonly probability: Float32Array
+  /** Expected wrong pairs that the question removes: p |A| |B|. float64 */
+  readonly priority: Float64Array
+}
+
+/**
+ * The cluster pairs worth asking about: those that neighbour lists connect, each with its most probable edge.
+ *
+ * Source: [TIAN07] in spirit; the currency is that of the review queue, expected wrong pairs. Pairs that a cannot-link
+ * already decides and excluded vertices are left out.
+ *
+ * @param probability calibrated probability of the edge at position e of the lists
+ */
+export function mergeCandidates(
+  labels: Labels,
+  sizes: Int32Array,
+  lists: NeighbourLists,
+  confidence: Float32Array,
+  probability: (v: number, e: number) => number,
+  constraints?: Constraints,
+  options: MergeOptions = {},
+): MergeCandidates {
+  const { limit = Math.max(1000, sizes.length), perCluster = 10 } = options
+  const { n, k, ids, similarities } = lists
+  const above = ranking(confidence)
+  const keyOf = (a: number, b: number) => Math.min(labels[a], labels[b]) * sizes.length + Math.max(labels[a], labels[b])
+  const decided = new Set<number>()
+  const cannotLinks = constraints?.cannotLinks ?? new Int32Array(0)
+  for (let e = 0; e < cannotLinks.length; e += 2) decided.add(keyOf(cannotLinks[e], cannotLinks[e + 1]))
+  const isExcluded = new Uint8Array(n)
+  for (const v of constraints?.excluded ?? []) isExcluded[v] = 1
+
+  const best = new Map<number, { v: number; e: number; p: number }>()
+  for (let v = 0; v < n; v++) {
+    if (isExcluded[v]) continue
+    for (let e = v * k; e < (v + 1) * k; e++) {
+      if (ids[e] < 0 || labels[ids[e]] === labels[v] || isExcluded[ids[e]]) continue
+      const key = keyOf(v, ids[e])
+      if (decided.has(key)) continue
+      const p = probability(v, e)
+      const held = best.get(key)
+      if (!held || p > held.p) best.set(key, { v, e, p })
+    }
+  }
+  const ranked = [...best]
+    .map(([key, edge]) => {
+      const left = Math.floor(key / sizes.length)
+      const right = key % sizes.length
+      return { ...edge, left, right, key, priority: edge.p * sizes[left] * sizes[right] }
+    })
+    .sort((a, b) => b.priority - a.priority || a.key - b.key)
+  const taken = new Int32Array(sizes.length)
+  const kept = ranked
+    .filter(({ left, right }) => {
+      if (taken[left] >= perCluster && taken[right] >= perCluster) return false
+      taken[left]++
+      taken[right]++
+      return true
+    })
+    .slice(0, limit)
+  return {
+    count: kept.length,
+    left: Int32Array.from(kept, ({ left }) => left),
+    right: Int32Array.from(kept, ({ right }) => right),
+    child: Int32Array.from(kept, ({ v, e }) => (above(v, ids[e]) ? ids[e] : v)),
+    parent: Int32Array.from(kept, ({ v, e }) => (above(v, ids[e]) ? v : ids[e])),
+    similarity: Float32Array.from(kept, ({ e }) => similarities[e]),
+    probability: Float32Array.from(kept, ({ p }) => p),
+    priority: Float64Array.from(kept, ({ priority }) => priority),
+  }
+}

@@ -1,0 +1,322 @@
+import { edgeProbability, fitCalibration, priorCalibration } from './calibration.ts'
+import type { DecoderParameters } from './decoder.ts'
+import { decoders } from './decoders.ts'
+import { EngineError, throwIfAborted } from './errors.ts'
+import { type BackendChoice, chooseBackend } from './gcn/backend.ts'
+import { candidateSets } from './gcn/candidate-sets.ts'
+import { densityConfidence } from './gcn/confidence.ts'
+import { gcnEPredict } from './gcn/gcn-e.ts'
+import { gcnVInput, gcnVPredict } from './gcn/gcn-v.ts'
+import { unitHiddenRows } from './gcn/hidden-features.ts'
+import { disposeParameters, toParameters } from './gcn/parameters.ts'
+import { knn } from './knn/knn.ts'
+import { normalizeRows } from './knn/normalize-rows.ts'
+import { shorterLists } from './knn/sub-lists.ts'
+import { type ClusteringModel, checkFits, type GraphKind } from './model.ts'
+import { constrainedPartition } from './partition/constrained-partition.ts'
+import { countViolations } from './partition/constraint-index.ts'
+import { enforceConstraints } from './partition/enforce-constraints.ts'
+import { clusterForest } from './partition/forest.ts'
+import { type MergeCandidates, mergeCandidates } from './partition/merge-candidates.ts'
+import { createPhaseClock, type Phase } from './phase-clock.ts'
+import type { Constraints, Control, Labels, Matrix, NeighbourLists } from './types.ts'
+
+/** Knobs of a run. What is left out comes from the model, else from the method's own defaults. */
+export interface ClusterParameters {
+  /** Neighbours of each vertex, itself not counted. The paper's K counts it: K = 80 is k = 79. */
+  readonly k?: number
+  /** Only edges with a similarity strictly above this connect; on the rebuilt graph, similarity of F_L. */
+  readonly tau?: number
+  /** Share of vertices, the most confident first, that GCN-E is applied to. */
+  readonly rho?: number
+  /** Edges each vertex keeps: 1 gives trees, more gives directed acyclic graphs. */
+  readonly maxConnections?: number
+  /** Clusters wanted, for methods that must be told. */
+  readonly clusterCount?: number
+  /** GCN_V: which graph is cut. */
+  readonly graph?: GraphKind
+  /** Pairs of clusters in `mergeCandidates`, in all and of each cluster. */
+  readonly mergeLimit?: number
+  readonly mergesPerCluster?: number
+  readonly [name: string]: number | string | boolean | undefined
+}
+
+export interface ClusterInput {
+  /** Embeddings, float32 [n, d], any norms above zero. */
+  readonly features: Matrix
+  /** GCN_V, GCN_VE, or any method of the decoders. */
+  readonly method: string
+  readonly model?: ClusteringModel
+  /** Checked against the model where given. */
+  readonly embedderId?: string
+  readonly parameters?: ClusterParameters
+  readonly constraints?: Constraints
+  /** int32 [n]: identities where known, below 0 elsewhere; only used to calibrate probabilities. */
+  readonly labels?: Labels
+  readonly seed: number
+}
+
+/** A proposed partition and everything that review needs of it. n vertices, c clusters. */
+export interface ClusterResult {
+  /** int32 [n], dense from 0 in order of first appearance. */
+  readonly labels: Labels
+  /** float32 [n]; only its order counts. */
+  readonly confidence: Float32Array
+  /** int32 [n]: the more confident vertex each one hangs on, -1 for the root of a cluster. */
+  readonly parent: Int32Array
+  /** float32 [n]: cosine of the embeddings, 0 for a root. */
+  readonly parentSimilarity: Float32Array
+  /** float32 [n]: calibrated probability that vertex and parent are one identity, 1 for a root. */
+  readonly parentProbability: Float32Array
+  /** int32 [n]: the vertex and all below it. */
+  readonly subtreeSize: Int32Array
+  /** int32 [c] */
+  readonly clusterSizes: Int32Array
+  /** int32 [c] */
+  readonly roots: Int32Array
+  readonly mergeCandidates: MergeCandidates
+  /** The affinity graph in short; similarities are cosines of the embeddings. */
+  readonly graph: {
+    readonly k: number
+    readonly edges: number
+    readonly medianNearestSimilarity: number
+    readonly meanSimilarity: number
+  }
+  /** Decisions in force that the partition honours. */
+  readonly constraintsHonoured: number
+  readonly parametersChosen: DecoderParameters
+  /** What was done and why, in sentences. */
+  readonly explanation: string
+  readonly phases: readonly Phase[]
+  readonly backend: BackendChoice
+}
+
+/** Neighbours where neither the caller nor a model says: the paper's K = 80. */
+const DEFAULT_K = 79
+/** Merge questions need a few neighbours, even where the method uses fewer. */
+const LEAST_MERGE_NEIGHBOURS = 10
+
+interface Proposal {
+  readonly labels: Labels
+  readonly confidence?: Float32Array
+  /** int32 [n]: the parents that the method itself chose. */
+  readonly chosen?: Int32Array
+  /** float32 [n]: P(same) of the chosen parent by GCN-E, NaN where it has not looked. */
+  readonly connectivity?: Float32Array
+  readonly parametersChosen: DecoderParameters
+  readonly explanation: string
+}
+
+/** Every method that `clusterVertices` takes. */
+export const clusterMethods = (): string[] => ['GCN_V', 'GCN_VE', ...Object.keys(decoders)]
+
+/**
+ * Groups vertices into proposed clusters: neighbour lists, confidence, connectivity, partition, and for review a tree in
+ * every cluster and the merges worth asking about.
+ *
+ * No result breaks a decision: GCN_V and GCN_VE partition under the constraints, the result of any other method is made to
+ * honour them.
+ *
+ * @throws EngineError BAD_OPTION for an unknown method, a missing model or a bad parameter; BAD_WEIGHTS when the model
+ *   belongs to another embedding; NOT_FINITE naming the row; CONTRADICTION naming the pairs; ABORTED within a second.
+ * Deterministic for a seed on one backend. Inputs are not changed.
+ */
+export async function clusterVertices(input: ClusterInput, control: Control = {}): Promise<ClusterResult> {
+  const { method, model, parameters = {}, constraints, seed } = input
+  checkInput(input)
+  const clock = createPhaseClock(control)
+  const backend = await chooseBackend()
+  const x = await clock.measure('normalize', () => normalizeRows(input.features))
+  const mostNeighbours = Math.max(1, x.rows - 1)
+  const usesTree = method === 'GCN_V' || method === 'GCN_VE'
+  const k = Math.min(mostNeighbours, parameters.k ?? (usesTree ? model?.k : undefined) ?? DEFAULT_K)
+  const longLists = await clock.measure('knn', () =>
+    knn(x, Math.min(mostNeighbours, Math.max(k, LEAST_MERGE_NEIGHBOURS)), control),
+  )
+  const lists = shorterLists(longLists, k)
+  const proposal = await clock.measure(method.toLowerCase(), () =>
+    usesTree && model ? proposeByModel(x, lists, model) : proposeByDecoder(x, lists),
+  )
+  throwIfAborted(control.signal)
+
+  return clock.measure('review_forest', () => {
+    const confidence =
+      proposal.confidence ?? densityConfidence(lists, { kind: 'weight', radius: Number.POSITIVE_INFINITY })
+    const labels = usesTree ? proposal.labels : enforceConstraints(proposal.labels, longLists, constraints)
+    if (constraints && countViolations(labels, constraints) > 0) {
+      throw new Error(`${method} broke a decision: the partition must honour all of them`)
+    }
+    const forest = clusterForest(labels, longLists, confidence, x, proposal.chosen)
+    const calibration =
+      (input.labels && fitCalibration(longLists, input.labels)) ??
+      model?.calibration ??
+      priorCalibration(longLists, x, seed)
+    const probability = edgeProbability(calibration, longLists)
+    const parentProbability = new Float32Array(x.rows).fill(1)
+    for (let v = 0; v < x.rows; v++) {
+      const u = forest.parent[v]
+      if (u < 0) continue
+      const fromSimilarity = probability(v, u, forest.parentSimilarity[v])
+      const fromNetwork = u === proposal.chosen?.[v] ? proposal.connectivity?.[v] : undefined
+      parentProbability[v] = blend(fromSimilarity, fromNetwork)
+    }
+    return {
+      labels,
+      confidence,
+      ...forest,
+      parentProbability,
+      mergeCandidates: mergeCandidates(
+        labels,
+        forest.clusterSizes,
+        longLists,
+        confidence,
+        (v, e) => probability(v, longLists.ids[e], longLists.similarities[e]),
+        constraints,
+        { limit: parameters.mergeLimit, perCluster: parameters.mergesPerCluster },
+      ),
+      graph: summary(lists),
+      constraintsHonoured: constraints
+        ? constraints.mustLinks.length / 2 + constraints.cannotLinks.length / 2 + constraints.excluded.length
+        : 0,
+      parametersChosen: proposal.parametersChosen,
+      explanation: proposal.explanation,
+      phases: clock.phases,
+      backend,
+    }
+  })
+
+  async function proposeByModel(x: Matrix, lists: NeighbourLists, model: ClusteringModel): Promise<Proposal> {
+    const { maxConnections = 1 } = parameters
+    const weights = toParameters(model.gcnV)
+    const { confidence, hidden } = await gcnVPredict(weights, await gcnVInput(x, lists, control), control).finally(() =>
+      disposeParameters(weights),
+    )
+    const isEdgeRun = method === 'GCN_VE'
+    const graph = isEdgeRun ? 'rebuilt' : (parameters.graph ?? model.tree.graph)
+    const tau = parameters.tau ?? (isEdgeRun ? model.connectivity.tau : model.tree.tau)
+    if (graph === 'raw') {
+      const { labels, parent } = constrainedPartition(lists, confidence, { tau, maxConnections }, constraints)
+      return {
+        labels,
+        confidence,
+        chosen: parent,
+        parametersChosen: { k, tau, maxConnections, graph },
+        explanation: `GCN-V confidence; each vertex joins its nearest more confident neighbour above ${tau.toFixed(2)} in the graph of the embedding.`,
+      }
+    }
+    const features = unitHiddenRows(hidden)
+    const rebuiltK = Math.min(mostNeighbours, isEdgeRun && parameters.k === undefined ? model.connectivity.k : k)
+    const rebuilt = await knn(features, rebuiltK, {
+      signal: control.signal,
+      onProgress: (progress) => control.onProgress?.({ ...progress, phase: 'rebuilt_knn' }),
+    })
+    let preferred: Int32Array | undefined
+    let connectivity: Float32Array | undefined
+    const rho = parameters.rho ?? model.connectivity.rho
+    // A rho that the caller names is obeyed wherever there are weights, also when validation passed them over.
+    const appliesNetwork =
+      isEdgeRun && model.gcnE !== undefined && (model.connectivity.usesNetwork || parameters.rho !== undefined)
+    if (appliesNetwork && model.gcnE) {
+      const sets = candidateSets(rebuilt, features, confidence, { rho })
+      const gcnE = toParameters(model.gcnE)
+      const choice = await gcnEPredict(gcnE, sets, control).finally(() => disposeParameters(gcnE))
+      preferred = choice.preferred
+      connectivity = choice.probability
+    }
+    const { labels, parent } = constrainedPartition(
+      rebuilt,
+      confidence,
+      { tau, maxConnections, preferred },
+      constraints,
+    )
+    const how = appliesNetwork
+      ? `GCN-E chooses the edge of the ${Math.round(100 * rho)} % most confident vertices, the others join their nearest candidate`
+      : isEdgeRun
+        ? 'GCN-E is not used, since the nearest candidate did as well on held-out identities of the training'
+        : 'each vertex joins its nearest more confident neighbour'
+    return {
+      labels,
+      confidence,
+      chosen: parent,
+      connectivity: connectivity && keepWhere(connectivity, (v) => parent[v] === preferred?.[v]),
+      parametersChosen: {
+        k,
+        tau,
+        maxConnections,
+        graph,
+        ...(isEdgeRun && { connectivityK: rebuiltK, rho: appliesNetwork ? rho : 0 }),
+      },
+      explanation: `GCN-V confidence on the graph rebuilt from its features; ${how}; edges at or below ${tau.toFixed(2)} are cut.`,
+    }
+  }
+
+  async function proposeByDecoder(x: Matrix, lists: NeighbourLists): Promise<Proposal> {
+    const given = Object.fromEntries(
+      Object.entries(parameters).filter(([, value]) => value !== undefined),
+    ) as DecoderParameters
+    const learnt: DecoderParameters = method === 'THRESHOLD' && model ? { tau: model.threshold.tau } : {}
+    const chosen: DecoderParameters = { ...learnt, ...given }
+    const output = await decoders[method]({ lists, features: x, parameters: chosen, seed }, control)
+    return {
+      labels: output.labels,
+      confidence: output.confidence,
+      parametersChosen: { k, ...chosen, ...output.parametersChosen },
+      explanation: output.explanation ?? `${method} on the ${k} nearest neighbours of each vertex.`,
+    }
+  }
+}
+
+function checkInput({ features, method, model, embedderId, parameters = {}, labels }: ClusterInput): void {
+  const isTree = method === 'GCN_V' || method === 'GCN_VE'
+  if (!isTree && !Object.hasOwn(decoders, method)) {
+    throw new EngineError('BAD_OPTION', `method must be one of ${clusterMethods().join(', ')}: got ${method}`)
+  }
+  if (isTree && !model) {
+    throw new EngineError(
+      'BAD_OPTION',
+      `${method} needs a trained model: got none; train one, or choose a method without`,
+    )
+  }
+  if (model) checkFits(model, features.cols, embedderId)
+  if (parameters.k !== undefined && (!Number.isInteger(parameters.k) || parameters.k < 1)) {
+    throw new EngineError('BAD_OPTION', `k must be a positive integer: got ${parameters.k}`)
+  }
+  if (labels && labels.length !== features.rows) {
+    throw new EngineError(
+      'SHAPE_MISMATCH',
+      `labels must have one value per row: got ${labels.length}, expected ${features.rows}`,
+    )
+  }
+}
+
+/** Two opinions on one edge, as the mean of their log-odds. */
+function blend(p: number, q: number | undefined): number {
+  if (q === undefined || Number.isNaN(q)) return p
+  const odds = (value: number) => Math.log(Math.max(1e-6, value) / Math.max(1e-6, 1 - value))
+  return 1 / (1 + Math.exp(-(odds(p) + odds(q)) / 2))
+}
+
+function keepWhere(values: Float32Array, isKept: (v: number) => boolean): Float32Array {
+  return values.map((value, v) => (isKept(v) ? value : Number.NaN))
+}
+
+function summary({ n, k, ids, similarities }: NeighbourLists): ClusterResult['graph'] {
+  const nearest: number[] = []
+  let edges = 0
+  let sum = 0
+  for (let v = 0; v < n; v++) {
+    if (ids[v * k] >= 0) nearest.push(similarities[v * k])
+    for (let e = v * k; e < (v + 1) * k; e++) {
+      if (ids[e] < 0) continue
+      edges++
+      sum += similarities[e]
+    }
+  }
+  nearest.sort((a, b) => a - b)
+  return {
+    k,
+    edges,
+    medianNearestSimilarity: nearest.length === 0 ? 0 : nearest[nearest.length >> 1],
+    meanSimilarity: edges === 0 ? 0 : sum / edges,
+  }
+}

@@ -1,0 +1,29 @@
+import type {
+  BackendChoice,
+  ClusterInput,
+  ClusterResult,
+  EvaluationInput,
+  EvaluationOutput,
+  Progress,
+  TrainingInput,
+  TrainingOutput,
+} from '../engine/index.ts'
+
+/** How a caller follows and stops a long computation. */
+export interface EngineControl {
+  /** Aborting rejects the call with EngineError ABORTED within a few seconds at worst. */
+  readonly signal?: AbortSignal
+  /** At most four times a second, and once at the end of each phase. */
+  readonly onProgress?: (progress: Progress) => void
+}
+
+/** The engine off the event loop. Errors arrive as EngineError with their code. */
+export interface EngineRunner {
+  cluster(input: ClusterInput, control?: EngineControl): Promise<ClusterResult>
+  train(input: TrainingInput, control?: EngineControl): Promise<TrainingOutput>
+  evaluate(input: EvaluationInput, control?: EngineControl): Promise<EvaluationOutput>
+  /** Where the networks run, and why nowhere faster. */
+  backend(): Promise<BackendChoice>
+  /** Stops the thread; calls in flight reject with ABORTED. */
+  close(): Promise<void>
+}
