@@ -3,11 +3,19 @@ import { z } from 'zod'
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes'], falsy: ['false', '0', 'no'] })
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most)
-const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
 
 /** Every environment variable the server reads; `.env.example` lists the same ones. */
 const schema = z.object({
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgresql://').optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must start with postgresql://')
+    .optional(),
   TRIBUTARY_DATA_DIR: z.string().default('data'),
   HOST: z.string().default('127.0.0.1'),
   PORT: count(0, 65_535).default(4000),

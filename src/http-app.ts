@@ -17,7 +17,6 @@ import type { App } from './services/app.ts'
 import { authenticate } from './services/authenticate.ts'
 import { DomainError } from './services/errors.ts'
 import { describeHealth } from './services/health.ts'
-import { mediaAccess } from './services/media.ts'
 
 /** Largest GraphQL request. */
 const MAX_BODY = '1mb'
@@ -138,7 +137,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
     const health = await describeHealth(app)
     res.status(health.status === 'ok' ? 200 : 503).json(health)
   })
-  web.use(mediaRoutes(mediaAccess(app)))
+  web.use(mediaRoutes(app))
   const sse = createSseHandler({
     schema,
     authenticate: async (req) => {

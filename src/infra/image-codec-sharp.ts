@@ -1,4 +1,4 @@
-import sharp from 'sharp'
+import sharp, { type Metadata } from 'sharp'
 import { DomainError } from '../services/errors.ts'
 import type { ImageCodec } from '../services/ports.ts'
 
@@ -21,7 +21,7 @@ export function createImageCodec({ maxPixels }: { maxPixels: number }): ImageCod
   return {
     async inspect(bytes) {
       if (bytes.length === 0) throw refuse('it is empty')
-      let facts: sharp.Metadata
+      let facts: Metadata
       try {
         facts = await decode(bytes).metadata()
       } catch (error) {

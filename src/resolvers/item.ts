@@ -1,10 +1,15 @@
 import type { Identity, Item, Project } from '../generated/prisma/client.ts'
+import { DomainError } from '../services/errors.ts'
+import * as imports from '../services/imports.ts'
 import * as items from '../services/items.ts'
 import * as media from '../services/media.ts'
+import type { CropBox } from '../services/ports.ts'
 import * as similarity from '../services/similarity.ts'
+import * as uploads from '../services/uploads.ts'
 import { type PageArgs, pageOf, toConnection } from './connection.ts'
 import type { Context } from './context.ts'
-import { decodeId, encodeId } from './global-id.ts'
+import { decodeId, decodeRoot, encodeId } from './global-id.ts'
+import { payload } from './payload.ts'
 
 export const id = (item: Item) => encodeId('Item', item)
 
@@ -12,6 +17,8 @@ export const thumbnailUrl = (item: Item, { size }: { size: number }, { app }: Co
   media.thumbnailUrl(app, item, size)
 
 export const imageUrl = (item: Item, _args: unknown, { app }: Context) => media.imageUrl(app, item)
+
+export const box = (item: Item) => item.box as CropBox | null
 
 export const identity = async ({ projectId, id }: Item, _args: unknown, { load }: Context): Promise<Identity | null> =>
   load.identityOfItem.load({ projectId, id })
@@ -51,15 +58,33 @@ export async function projectItems({ id }: Project, args: ItemsArgs, { app, view
   }
 }
 
-const SEARCH_SIZE = 50
-
-/** A raw vector names no project: it is searched in the one project of the key. */
+/** A raw vector is searched in the project named, or in the one of the key. */
 export function similaritySearch(
   _root: unknown,
-  { input }: { input: { itemId?: string | null; vector?: number[] | null } },
+  args: { input: { itemId?: string | null; vector?: number[] | null }; first: number; projectId?: string | null },
   { app, viewer }: Context,
 ) {
-  return input.itemId
-    ? similarity.searchByItem(app, viewer, decodeId('Item', input.itemId, 'input', 'itemId'), SEARCH_SIZE)
-    : similarity.searchByVectorOfKey(app, viewer, input.vector as number[], SEARCH_SIZE)
+  const { input, first, projectId } = args
+  if (input.itemId) {
+    return similarity.searchByItem(app, viewer, decodeId('Item', input.itemId, 'input', 'itemId'), first)
+  }
+  const project = projectId ? decodeRoot('Project', projectId, 'projectId') : viewer.keyScope?.projectId
+  if (!project)
+    throw new DomainError('INVALID', 'projectId must be given with a personal token', { path: ['projectId'] })
+  return similarity.searchByVector(app, viewer, project, input.vector as number[], first)
 }
+
+export const createUpload = payload(
+  async ({ input }: { input: { projectId: string; fileName: string; byteSize: number } }, { app, viewer }) =>
+    uploads.createUpload(app, viewer, {
+      ...input,
+      projectId: decodeRoot('Project', input.projectId, 'input', 'projectId'),
+    }),
+)
+
+export const startImport = payload(async ({ input }: { input: imports.StartImport }, { app, viewer }) => ({
+  job: await imports.startImport(app, viewer, {
+    ...input,
+    projectId: decodeRoot('Project', input.projectId, 'input', 'projectId'),
+  }),
+}))

@@ -1,7 +1,9 @@
 import DataLoader from 'dataloader'
 import type { App } from '../services/app.ts'
 import type { Ref, RunRef } from '../services/id.ts'
+import { findIdentitiesOfItems } from '../services/identity-members.ts'
 import { findRows, findRunRows, type RefModel } from '../services/rows.ts'
+import { findSimilar, type SimilarItem, type SimilarOptions } from '../services/similarity.ts'
 import { findUsers } from '../services/users.ts'
 
 const refKey = ({ projectId, id }: Ref) => `${projectId}/${id}`
@@ -12,6 +14,20 @@ const byRef = <Model extends RefModel>(app: App, model: Model) =>
 
 const byIndex = <Model extends 'cluster' | 'vertex'>(app: App, model: Model) =>
   new DataLoader((refs: readonly RunRef[]) => findRunRows(app, model, refs), { cacheKeyFn: runKey })
+
+/** A loader for each set of options: a list of items then costs one search statement. */
+function similarLoaders(app: App) {
+  const loaders = new Map<string, DataLoader<string, SimilarItem[]>>()
+  return ({ projectId, ...options }: SimilarOptions & { projectId: string }) => {
+    const key = JSON.stringify([projectId, options])
+    let loader = loaders.get(key)
+    if (!loader) {
+      loader = new DataLoader((itemIds: readonly string[]) => findSimilar(app, projectId, itemIds, options))
+      loaders.set(key, loader)
+    }
+    return loader
+  }
+}
 
 /** One loader a table and request: a list of 50 rows costs one statement for each to-one, not 50. */
 export const createLoaders = (app: App) => ({
@@ -27,6 +43,8 @@ export const createLoaders = (app: App) => ({
   datasetVersion: byRef(app, 'datasetVersion'),
   export: byRef(app, 'export'),
   job: byRef(app, 'job'),
+  identityOfItem: new DataLoader((refs: readonly Ref[]) => findIdentitiesOfItems(app, refs), { cacheKeyFn: refKey }),
+  similar: similarLoaders(app),
   cluster: byIndex(app, 'cluster'),
   vertex: byIndex(app, 'vertex'),
 })

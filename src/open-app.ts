@@ -1,0 +1,47 @@
+import path from 'node:path'
+import type { Config } from './config.ts'
+import { type Database, openDatabase } from './infra/database.ts'
+import { openEngineRunner } from './infra/engine-runner.ts'
+import { openLocalFileStore } from './infra/file-store-local.ts'
+import { openS3FileStore } from './infra/file-store-s3.ts'
+import { createImageCodec } from './infra/image-codec-sharp.ts'
+import { openPgBossQueue } from './infra/job-queue-pg-boss.ts'
+import { createLog } from './infra/log.ts'
+import { createTokens, loadSigningSecret } from './infra/tokens.ts'
+import type { App } from './services/app.ts'
+
+export interface OpenApp {
+  readonly app: App
+  readonly database: Database
+  close(): Promise<void>
+}
+
+/** Builds every adapter once and hands them to the services: the one place where ports meet their implementations. */
+export async function openApp(config: Config, database?: Database): Promise<OpenApp> {
+  const log = createLog(config.logLevel)
+  const db = database ?? (await openDatabase(config))
+  const files = config.s3
+    ? await openS3FileStore(config.s3, path.join(config.dataDir, 'staging'))
+    : await openLocalFileStore(path.join(config.dataDir, 'files'))
+  const engine = openEngineRunner()
+  const app: App = {
+    config,
+    prisma: db.prisma,
+    queue: await openPgBossQueue(db.pool, log),
+    engine,
+    files,
+    images: createImageCodec({ maxPixels: config.maxImagePixels }),
+    tokens: createTokens(loadSigningSecret(config.signingSecret, config.dataDir)),
+    clock: { now: () => new Date() },
+    log,
+  }
+  return {
+    app,
+    database: db,
+    close: async () => {
+      await app.queue.stop()
+      await engine.close()
+      await db.close()
+    },
+  }
+}

@@ -1,0 +1,95 @@
+import * as resolve from '../resolvers/job.ts'
+import {
+  enumType,
+  extendType,
+  idArg,
+  idArgument,
+  inputArg,
+  inputObjectType,
+  nonNull,
+  objectType,
+  payloadType,
+  prismaRow,
+  subscriptionType,
+} from './nexus.ts'
+
+const JobState = enumType({
+  name: 'JobState',
+  description: 'State of a job.',
+  members: [
+    { name: 'QUEUED', description: 'Waiting.' },
+    { name: 'RUNNING', description: 'Running.' },
+    { name: 'SUCCEEDED', description: 'Done.' },
+    { name: 'FAILED', description: 'Stopped by an error after all attempts.' },
+    { name: 'CANCELING', description: 'Stop asked for.' },
+    { name: 'CANCELED', description: 'Stopped by a person.' },
+  ],
+})
+
+const Job = objectType({
+  name: 'Job',
+  description: 'Anything long: import, index, run, train, snapshot, export.',
+  sourceType: prismaRow('Job'),
+  definition(t) {
+    t.implements('Node')
+    t.nonNull.id('id', { description: 'Opaque global id.', resolve: resolve.id })
+    t.nonNull.string('kind', { description: 'Kind such as cluster_run or export.' })
+    t.nonNull.field('state', { type: 'JobState', description: 'State.' })
+    t.string('phase', { description: 'Step such as knn, gcn_v, gcn_e, constraints, match.' })
+    t.nonNull.float('completed', { description: 'Steps done.' })
+    t.float('total', { description: 'Steps in all; null while unknown.' })
+    t.field('estimatedEndAt', { type: 'DateTime', description: 'Estimated end.', resolve: resolve.estimatedEndAt })
+    t.nonNull.int('failedRowCount', { description: 'Row-level failures: how many.' })
+    t.field('failedRowsUrl', {
+      type: 'URL',
+      description: 'Row-level failures: a JSONL file.',
+      resolve: resolve.failedRowsUrl,
+    })
+    t.string('failure', { description: 'Why it failed.' })
+    t.field('heartbeatAt', { type: 'DateTime', description: 'Last sign of life.' })
+  },
+})
+
+export const jobTypes = [
+  JobState,
+  Job,
+  inputObjectType({
+    name: 'CancelJobInput',
+    description: 'Cancel.',
+    definition(t) {
+      t.nonNull.id('jobId', { description: 'Job.' })
+    },
+  }),
+  payloadType('CancelJobPayload', 'Cancel asked.', (t) => {
+    t.field('job', { type: 'Job', description: 'Job.' })
+  }),
+  extendType({
+    type: 'Query',
+    definition(t) {
+      t.field('job', { type: 'Job', description: 'A job.', args: idArgument(), resolve: resolve.job })
+    },
+  }),
+  extendType({
+    type: 'Mutation',
+    definition(t) {
+      t.nonNull.field('cancelJob', {
+        type: 'CancelJobPayload',
+        description: 'Ask a job to stop.',
+        args: inputArg('CancelJobInput'),
+        resolve: resolve.cancelJob,
+      })
+    },
+  }),
+  subscriptionType({
+    description: 'Push side: graphql-ws or SSE; every event can also be polled.',
+    definition(t) {
+      t.nonNull.field('jobUpdated', {
+        type: 'Job',
+        description: 'Progress of one job, at most four a second, ends with the job.',
+        args: { jobId: nonNull(idArg()) },
+        subscribe: resolve.watchJob,
+        resolve: resolve.event as never,
+      })
+    },
+  }),
+]

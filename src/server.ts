@@ -1,0 +1,84 @@
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { createHttpApp, type HttpApp } from './http-app.ts'
+import { DataFolderLockedError } from './infra/data-folder-lock.ts'
+import { jobHandlers } from './jobs/index.ts'
+import { startWorker, type Worker } from './jobs/worker.ts'
+import { type OpenApp, openApp } from './open-app.ts'
+
+/** A server that answers, and works too when it is the only process. */
+export interface RunningServer {
+  readonly opened: OpenApp
+  readonly url: string
+  stop(): Promise<void>
+}
+
+function listen(http: HttpApp, { host, port }: Config): Promise<number> {
+  return new Promise((resolve, reject) => {
+    http.server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`port ${port} on ${host} is in use: stop what listens there, or set PORT to another one`)
+          : error,
+      )
+    })
+    http.server.listen(port, host, () => resolve((http.server.address() as { port: number }).port))
+  })
+}
+
+/** Opens the database, starts answering, and starts working when no other process does. */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const opened = await openApp(config)
+  let worker: Worker | undefined
+  let http: HttpApp | undefined
+  const stop = async () => {
+    await worker?.stop()
+    await http?.close()
+    await opened.close()
+  }
+  try {
+    http = await createHttpApp(opened.app)
+    const port = await listen(http, config)
+    if (config.worksInProcess) {
+      worker = await startWorker(opened.app, jobHandlers, { isOnlyWorker: opened.database.kind === 'embedded' })
+    }
+    return { opened, url: `http://${config.host}:${port}/graphql`, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** Runs `stop` at the first SIGINT or SIGTERM; a second one ends the process at once. */
+export function stopOnSignal(stop: () => Promise<void>): void {
+  let isStopping = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1)
+      isStopping = true
+      stop().then(
+        () => process.exit(0),
+        (error) => {
+          console.error(error)
+          process.exit(1)
+        },
+      )
+    })
+  }
+}
+
+/** Prints what a person can mend as one line, and anything else whole. */
+export function exitWith(error: unknown): never {
+  const isPlain = error instanceof ConfigError || error instanceof DataFolderLockedError || (error as Error)?.message?.startsWith('port ')
+  console.error(isPlain ? (error as Error).message : error)
+  process.exit(1)
+}
+
+if (import.meta.filename === process.argv[1]) {
+  try {
+    const server = await startServer(loadConfig(process.env))
+    stopOnSignal(server.stop)
+    server.opened.app.log.info({ url: server.url, database: server.opened.database.kind }, 'Tributary answers')
+  } catch (error) {
+    exitWith(error)
+  }
+}

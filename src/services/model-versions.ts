@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import type { EvaluationOutput } from '../engine/index.ts'
+import type { ModelVersion, Prisma, TrainingRun } from '../generated/prisma/client.ts'
+import type { Tx } from './app.ts'
+import { newId } from './id.ts'
+
+/** One identity in this many is kept away from every training, for ever: the frozen hold-out. */
+const HELD_OUT_ONE_IN = 5
+
+/** Whether an identity belongs to the frozen hold-out: decided by its id alone, so that it never changes. */
+export function isHeldOut(identityId: string): boolean {
+  return (createHash('sha256').update(identityId).digest()[0] as number) % HELD_OUT_ONE_IN === 0
+}
+
+export interface MeasuredModel {
+  readonly weightsKey: string
+  readonly embeddingDimension: number
+  readonly embedderId: string
+  readonly holdout: Pick<EvaluationOutput, 'pairwiseF' | 'bcubedF'> | null
+  /** Of the active model on the same hold-out; null when there is none. */
+  readonly activeHoldout: Pick<EvaluationOutput, 'pairwiseF' | 'bcubedF'> | null
+  readonly summary: Prisma.InputJsonObject
+}
+
+const meanF = ({ pairwiseF, bcubedF }: Pick<EvaluationOutput, 'pairwiseF' | 'bcubedF'>) =>
+  (pairwiseF.value + bcubedF.value) / 2
+
+/** Stores a trained model. The gate: worse than the active one on the frozen hold-out is REJECTED. */
+export async function createModelVersion(tx: Tx, training: TrainingRun, measured: MeasuredModel): Promise<ModelVersion> {
+  const { projectId } = training
+  await tx.$executeRaw`/* createModelVersion */ SELECT 1 FROM "Project" WHERE "id" = ${projectId}::uuid FOR UPDATE`
+  const last = await tx.modelVersion.findFirst({ where: { projectId }, orderBy: { number: 'desc' } })
+  const { holdout, activeHoldout, summary, ...stored } = measured
+  const isWorse = holdout !== null && activeHoldout !== null && meanF(holdout) < meanF(activeHoldout)
+  return tx.modelVersion.create({
+    data: {
+      projectId,
+      id: newId(),
+      number: (last?.number ?? 0) + 1,
+      target: training.target,
+      trainingRunId: training.id,
+      state: holdout === null ? 'CANDIDATE' : isWorse ? 'REJECTED' : 'EVALUATED',
+      ...stored,
+      ...(holdout && { holdout: { pairwiseF: { ...holdout.pairwiseF }, bcubedF: { ...holdout.bcubedF } } }),
+      summary: { ...summary, ...(activeHoldout && { activeMeanF: meanF(activeHoldout) }) },
+    },
+  })
+}
