@@ -79,8 +79,9 @@ export function priorCalibration(lists: NeighbourLists, x: Matrix, seed: number)
   }
   const mean = sum / RANDOM_PAIRS
   const chance = mean + 2 * Math.sqrt(Math.max(0, squares / RANDOM_PAIRS - mean * mean))
-  const middle = (chance + typical) / 2
-  const slope = Math.log(9) / Math.max(0.02, typical - middle)
+  // In a tiny set the nearest neighbour may be no better than chance: the curve then stays steep, just below it.
+  const middle = Math.min((chance + typical) / 2, typical - 0.02)
+  const slope = Math.log(9) / (typical - middle)
   return { bias: -slope * middle, similarity: slope, shared: 0, edges: 0 }
 }
 

@@ -5,6 +5,8 @@ import { thresholdPartition } from './partition/threshold-partition.ts'
 
 /** Log-odds at which the label-free threshold cuts: components chain, so that an even chance would merge far too much. */
 const CAUTIOUS_LOG_ODDS = Math.log(9)
+/** Copies of one image connect, whatever the rest looks like. */
+const HIGHEST_TAU = 0.98
 
 /**
  * Connected components of the neighbour graph above a cosine similarity.
@@ -13,7 +15,9 @@ const CAUTIOUS_LOG_ODDS = Math.log(9)
  */
 const threshold: Decoder = async ({ lists, features, parameters, seed }) => {
   const prior = priorCalibration(lists, features, seed)
-  const tau = parameters.tau ?? (prior.similarity > 0 ? (CAUTIOUS_LOG_ODDS - prior.bias) / prior.similarity : 0)
+  const tau =
+    parameters.tau ??
+    (prior.similarity > 0 ? Math.min(HIGHEST_TAU, (CAUTIOUS_LOG_ODDS - prior.bias) / prior.similarity) : 0)
   if (typeof tau !== 'number' || !(tau >= -1 && tau <= 1)) {
     throw new EngineError('BAD_OPTION', `tau must be a similarity, -1 to 1: got ${tau}`)
   }

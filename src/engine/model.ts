@@ -14,8 +14,8 @@ export interface ClusteringModel {
   readonly seed: number
   /** Neighbours of each vertex, itself not counted. */
   readonly k: number
-  /** GCN_V: on which graph, and where it is cut. Chosen on held-out identities. */
-  readonly tree: { readonly graph: GraphKind; readonly tau: number }
+  /** GCN_V: which graph is cut, and where each one would be. Chosen on held-out identities. */
+  readonly tree: { readonly graph: GraphKind; readonly tau: Readonly<Record<GraphKind, number>> }
   /** GCN_VE: on the rebuilt graph. */
   readonly connectivity: {
     readonly k: number

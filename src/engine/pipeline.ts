@@ -193,7 +193,7 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
     )
     const isEdgeRun = method === 'GCN_VE'
     const graph = isEdgeRun ? 'rebuilt' : (parameters.graph ?? model.tree.graph)
-    const tau = parameters.tau ?? (isEdgeRun ? model.connectivity.tau : model.tree.tau)
+    const tau = parameters.tau ?? (isEdgeRun ? model.connectivity.tau : model.tree.tau[graph])
     if (graph === 'raw') {
       const { labels, parent } = constrainedPartition(lists, confidence, { tau, maxConnections }, constraints)
       return {

@@ -174,7 +174,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     embeddingDimension: x.cols,
     seed,
     k,
-    tree: { graph, tau: tree.tau },
+    tree: { graph, tau: { raw: choices.raw.tau, rebuilt: choices.rebuilt.tau } },
     connectivity: { k: connectivityK, tau: connectivity.tau, rho, usesNetwork },
     threshold: { tau: choices.threshold.tau },
     calibration: fitCalibration(longLists, labels) ?? priorCalibration(longLists, x, seed),
@@ -288,7 +288,7 @@ function explain(
         : `GCN-E is passed over: on held-out identities it gave ${percent(viaE)}, the nearest candidate ${percent(nearest)}.`
   return (
     `Each vertex has ${k} neighbours. The tree is cut from the ${tree.graph === 'raw' ? 'graph of the embedding' : 'graph rebuilt on GCN-V features'} ` +
-    `at tau ${tree.tau.toFixed(2)}: mean F on held-out identities ${percent(raw)} raw, ${percent(rebuilt)} rebuilt. ${network} ` +
+    `at tau ${tree.tau[tree.graph].toFixed(2)}: mean F on held-out identities ${percent(raw)} raw, ${percent(rebuilt)} rebuilt. ${network} ` +
     `A plain cosine threshold of ${threshold.tau.toFixed(2)} gives ${percent(heldOut.threshold)}.`
   )
 }

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { EngineError } from '../errors.ts'
+import { registerFastMatMul } from '../kernels/fast-mat-mul.ts'
+import { loadKernels } from '../kernels/select.ts'
 
 export type BackendName = 'tensorflow-gpu' | 'wasm' | 'cpu'
 
@@ -20,7 +22,7 @@ const ORDER: readonly {
   { backend: 'cpu', tfName: 'cpu', load: () => import('@tensorflow/tfjs-backend-cpu') },
 ]
 
-/** Products with a transposed operand, and batches of products, are 10-20 times slower on the stock wasm backend. */
+/** On the stock wasm backend, products with a transposed operand and batches of products are 10-20 times slower. */
 let hasSlowTransposes = false
 let chosen: Promise<BackendChoice> | undefined
 
@@ -40,11 +42,6 @@ export function prefersExplicitTransposes(): boolean {
   return hasSlowTransposes
 }
 
-/** The accelerated kernels call this once their products are in place. */
-export function declareFastProducts(): void {
-  hasSlowTransposes = false
-}
-
 async function startFastest(): Promise<BackendChoice> {
   const passedOver: { backend: BackendName; reason: string }[] = []
   for (const { backend, tfName, load } of ORDER) {
@@ -52,7 +49,7 @@ async function startFastest(): Promise<BackendChoice> {
       await load()
       if (!(await tf.setBackend(tfName))) throw new Error(`TensorFlow.js could not initialise ${tfName}`)
       await tf.ready()
-      hasSlowTransposes = backend === 'wasm'
+      hasSlowTransposes = backend === 'wasm' && !registerFastMatMul(tf, (await loadKernels()).kernels)
       return { name: backend, passedOver }
     } catch (error) {
       passedOver.push({ backend, reason: firstLine(error) })
