@@ -218,13 +218,16 @@ bool prepare(Job& job, Search& s, int threads, Room<float>& unit) {
 struct Scratches {
   std::vector<std::unique_ptr<Room<uint32_t>>> left;
   std::vector<std::unique_ptr<Room<uint64_t>>> keys;
+  std::vector<std::unique_ptr<Room<float>>> scores;
   std::vector<Scratch> of;
   Scratches(const Search& s, int threads) {
     const int64_t rows = s.blockSlots + 64;
     for (int t = 0; t < threads; t++) {
       left.emplace_back(new Room<uint32_t>(rows * (s.words + 2)));
       keys.emplace_back(new Room<uint64_t>(2 * (int64_t)s.capacity));
+      scores.emplace_back(new Room<float>(s.capacity + 64));
       Scratch one;
+      one.scores = scores.back()->at;
       one.left = left.back()->at;
       one.leftScale = (float*)(one.left + rows * s.words);
       one.leftOffset = (int32_t*)(one.leftScale + rows);
@@ -330,14 +333,14 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
 
   // A list holds at most all rows. Coarse arithmetic leaves more candidates within the margin.
   const int64_t most = s.slots + 1;
-  int64_t capacity = roundUp((s.engine->perWord == 4 ? 6 : 3) * (int64_t)r.k + 64, 32);
+  int64_t capacity = roundUp((s.engine->perWord == 4 ? 6 : 2) * (int64_t)r.k + 64, 32);
   if (capacity > most) capacity = most;
   const int64_t lists = s.queries;
   s.capacity = (int32_t)capacity;
   if (s.capacity <= s.k) s.k = s.capacity - 1;
-  Room<float> scores(lists * s.capacity), bars(lists), margins(lists);
-  Room<int32_t> candidates(lists * s.capacity), counts(lists), exact(lists);
-  s.scores = scores.at;
+  Room<Candidate> candidates(lists * s.capacity);
+  Room<float> bars(lists), margins(lists);
+  Room<int32_t> counts(lists), exact(lists);
   s.candidates = candidates.at;
   s.bars = bars.at;
   s.margins = margins.at;

@@ -57,6 +57,12 @@ struct Engine {
   bool tiledLeft;
 };
 
+/** One that may be among the k best: both halves in one cache line, for lists are written at random. */
+struct Candidate {
+  float score;
+  int32_t slot;
+};
+
 /** Everything a search knows; plain memory, shared by all threads. */
 struct Search {
   const Engine* engine;
@@ -88,8 +94,7 @@ struct Search {
   int32_t* locks;
   /** Candidates. */
   int32_t capacity;
-  float* scores;
-  int32_t* candidates;
+  Candidate* candidates;
   int32_t* counts;
   int32_t* exact;
   float* bars;
@@ -114,6 +119,7 @@ struct Scratch {
   uint32_t* left;
   float* leftScale;
   int32_t* leftOffset;
+  float* scores;
   uint64_t* keys;
   int32_t* postponed;
 };
@@ -256,24 +262,21 @@ inline float barReachedBy(const Engine& e, const float* scores, int n, int k) {
 
 /** Replaces approximate products by similarities and keeps the k best: nothing about them is uncertain any more. */
 inline void settle(const Search& s, int64_t q, const Scratch& scratch) {
-  float* scores = s.scores + q * s.capacity;
-  int32_t* slots = s.candidates + q * s.capacity;
+  Candidate* list = s.candidates + q * s.capacity;
   const int n = s.counts[q], k = s.k;
   uint64_t* keys = scratch.keys;
   const float* row = s.unit + (int64_t)s.slotRow[slotOfQuery(s, q)] * s.cols;
   for (int i = 0; i < n; i++) {
-    if (i + 3 < n && i + 3 >= s.exact[q]) fetchAhead(s, slots[i + 3]);
-    if (i >= s.exact[q]) scores[i] = similarityOf(s, row, slots[i]);
-    keys[i] = keys[s.capacity + i] = orderKey(scores[i], s.slotRow[slots[i]]);
+    if (i + 3 < n && i + 3 >= s.exact[q]) fetchAhead(s, list[i + 3].slot);
+    if (i >= s.exact[q]) list[i].score = similarityOf(s, row, list[i].slot);
+    keys[i] = keys[s.capacity + i] = orderKey(list[i].score, s.slotRow[list[i].slot]);
   }
   selectSmallest(keys, n, k);
   uint64_t last = keys[0];
   for (int i = 1; i < k; i++) last = keys[i] > last ? keys[i] : last;
   int kept = 0;
   for (int i = 0; i < n; i++) {
-    if (keys[s.capacity + i] > last) continue;
-    scores[kept] = scores[i];
-    slots[kept++] = slots[i];
+    if (keys[s.capacity + i] <= last) list[kept++] = list[i];
   }
   s.counts[q] = s.exact[q] = kept;
   const float bar = keyScore(last) - s.margins[q];
@@ -282,19 +285,18 @@ inline void settle(const Search& s, int64_t q, const Scratch& scratch) {
 
 /** Keeps what may still be among the k best, in place, and raises the row's bar. */
 inline void compact(const Search& s, int64_t q, const Scratch& scratch) {
-  float* scores = s.scores + q * s.capacity;
-  int32_t* slots = s.candidates + q * s.capacity;
+  Candidate* list = s.candidates + q * s.capacity;
   const int n = s.counts[q], k = s.k;
+  for (int i = 0; i < n; i++) scratch.scores[i] = list[i].score;
   // An approximate k-th may be too high by a margin, and a candidate too low by one.
-  float bar = barReachedBy(*s.engine, scores, n, k) - 2 * s.margins[q];
+  float bar = barReachedBy(*s.engine, scratch.scores, n, k) - 2 * s.margins[q];
   if (bar < s.bars[q]) bar = s.bars[q];
   int kept = 0, exact = 0;
   for (int i = 0; i < n; i++) {
-    const float score = scores[i];
-    scores[kept] = score;
-    slots[kept] = slots[i];
-    kept += score >= bar;
-    exact += (score >= bar) & (i < s.exact[q]);
+    const Candidate candidate = list[i];
+    list[kept] = candidate;
+    kept += candidate.score >= bar;
+    exact += (candidate.score >= bar) & (i < s.exact[q]);
   }
   s.counts[q] = kept;
   s.exact[q] = exact;
@@ -304,8 +306,7 @@ inline void compact(const Search& s, int64_t q, const Scratch& scratch) {
 
 inline void offer(const Search& s, int64_t q, int32_t slot, float score, const Scratch& scratch) {
   const int n = s.counts[q];
-  s.scores[q * s.capacity + n] = score;
-  s.candidates[q * s.capacity + n] = slot;
+  s.candidates[q * s.capacity + n] = {score, slot};
   s.counts[q] = n + 1;
   if (n + 1 == s.capacity) compact(s, q, scratch);
 }
@@ -568,28 +569,27 @@ inline void finish(Search& s, int64_t outputs, const Scratch& scratch) {
     if (start >= outputs || cancelled(s)) return;
     for (int64_t o = start; o < least(start + step, outputs); o++) {
       const int64_t q = s.outputQuery ? s.outputQuery[o] : o;
-      const float* scores = s.scores + q * s.capacity;
-      const int32_t* slots = s.candidates + q * s.capacity;
+      const Candidate* list = s.candidates + q * s.capacity;
       const float* row = s.unit + (int64_t)s.slotRow[slotOfQuery(s, q)] * s.cols;
       const int n = s.counts[q], k = s.k;
       uint64_t* keys = scratch.keys;
 
       // The approximate k best first: the worst of their similarities tells which of the others need one.
-      for (int i = 0; i < n; i++) keys[i] = orderKey(scores[i], i);
+      for (int i = 0; i < n; i++) keys[i] = orderKey(list[i].score, i);
       if (n > k) selectSmallest(keys, n, k);
       const int front = n < k ? n : k;
       float worst = NEVER;
       for (int i = 0; i < n; i++) {
-        if (i + 3 < n) fetchAhead(s, slots[(uint32_t)keys[i + 3]]);
+        if (i + 3 < n) fetchAhead(s, list[(uint32_t)keys[i + 3]].slot);
         const int from = (int)(uint32_t)keys[i];
         const bool isExact = from < s.exact[q];
-        if (i >= front && !isExact && scores[from] < worst - s.margins[q]) {
+        if (i >= front && !isExact && list[from].score < worst - s.margins[q]) {
           keys[i] = ~(uint64_t)0;
           continue;
         }
-        const float score = isExact ? scores[from] : similarityOf(s, row, slots[from]);
+        const float score = isExact ? list[from].score : similarityOf(s, row, list[from].slot);
         if (i < front && score < worst) worst = score;
-        keys[i] = orderKey(score, s.slotRow[slots[from]]);
+        keys[i] = orderKey(score, s.slotRow[list[from].slot]);
       }
       if (n > k) selectSmallest(keys, n, k);
       sortAscending(keys, front);

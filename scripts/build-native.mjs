@@ -2,11 +2,11 @@
  * Compiles the native kernels with the system's C++ compiler, without node-gyp. Runs when the package is installed.
  *
  * The kernels are optional: without a compiler or Node's headers this prints one line and succeeds, and the portable
- * WebAssembly kernels are used. `--strict` fails instead; `--emulate-amx` builds a test addon whose tile instructions
+ * WebAssembly kernels are used. `--strict` fails instead; a build newer than its sources is left alone; `--emulate-amx` builds a test addon whose tile instructions
  * are plain code; CXX names another compiler, NODE_INCLUDE other headers.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,6 +20,7 @@ function main() {
   if (process.platform === 'win32') return giveUp('Windows has no build recipe yet')
   const include = findHeaders()
   if (!include) return giveUp('node_api.h was found neither beside this Node nor in the node-gyp cache')
+  if (isUpToDate()) return
   mkdirSync(dirname(output), { recursive: true })
 
   // Built beside its place and moved, so that a process that has the old file loaded keeps it whole.
@@ -37,6 +38,17 @@ function main() {
     return giveUp(`${compiler} failed: ${run.stderr.split('\n').find((line) => /error/.test(line)) ?? run.status}`)
   }
   renameSync(temporary, output)
+}
+
+function isUpToDate() {
+  if (!existsSync(output)) return false
+  const sources = readdirSync(join(root, 'native')).filter((name) => /\.(cc|hpp)$/.test(name))
+  const inputs = [
+    ...sources.map((name) => join(root, 'native', name)),
+    fileURLToPath(import.meta.url),
+    process.execPath,
+  ]
+  return inputs.every((input) => statSync(input).mtimeMs < statSync(output).mtimeMs)
 }
 
 /** Beside the Node binary, as in every official build; else where an earlier node-gyp has put them. */

@@ -1,4 +1,4 @@
-import type { BatchMatMulAttrs, BatchMatMulInputs, KernelConfig, TensorInfo } from '@tensorflow/tfjs-core'
+import type { BatchMatMulAttrs, KernelConfig, TensorInfo } from '@tensorflow/tfjs-core'
 import { EngineError } from '../errors.ts'
 import type { Kernels } from './contract.ts'
 
@@ -32,7 +32,7 @@ export function registerFastMatMul(tf: TensorFlow, kernels: Kernels): boolean {
   if (registered.has(plain)) return true
 
   const kernelFunc: KernelConfig['kernelFunc'] = ({ inputs, attrs, backend }) => {
-    const { a, b } = inputs as BatchMatMulInputs
+    const { a, b } = inputs as { a: TensorInfo; b: TensorInfo }
     const { transposeA, transposeB } = attrs as unknown as BatchMatMulAttrs
     if (a.dtype !== 'float32' || b.dtype !== 'float32') {
       return plain.kernelFunc({ inputs, attrs, backend })
@@ -61,13 +61,15 @@ export function registerFastMatMul(tf: TensorFlow, kernels: Kernels): boolean {
       const { memoryOffset } = host.dataIdMap.get(info.dataId)
       return new Float32Array(host.wasm.HEAPU8.buffer, memoryOffset ?? 0, length)
     }
+    // Left operands that share the right one are one tall product.
+    const isTall = batchB === 1 && !transposeA
     gemm(view(a, batchA * m * k), view(b, batchB * k * n), view(out, batch * m * n), {
-      m,
+      m: isTall ? batch * m : m,
       n,
       k,
       transposeA,
       transposeB,
-      batch,
+      batch: isTall ? 1 : batch,
       strideA: batchA === 1 ? 0 : m * k,
       strideB: batchB === 1 ? 0 : k * n,
     })

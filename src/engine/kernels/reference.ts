@@ -68,7 +68,8 @@ export function unitRows(x: Matrix): Matrix {
 
 /** Similarity of rows i and j of a matrix of unit rows, rounded to float32. */
 export function similarity(unit: Matrix, i: number, j: number): number {
-  return Math.fround(laneDot(unit.data, i * unit.cols, unit.data, j * unit.cols, unit.cols))
+  // + 0 turns a negative zero, left by a tiny negative product, into zero.
+  return Math.fround(laneDot(unit.data, i * unit.cols, unit.data, j * unit.cols, unit.cols)) + 0
 }
 
 function laneDot(a: Float32Array, aStart: number, b: Float32Array, bStart: number, length: number): number {

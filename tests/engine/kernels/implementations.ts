@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import type { Kernels } from '../../../src/engine/kernels/contract.ts'
+import { createNativeKernels, nativeEngines } from '../../../src/engine/kernels/native.ts'
+import { referenceKernels } from '../../../src/engine/kernels/reference.ts'
+
+const EMULATED_AMX = new URL('../../../native/build/kernels-emulated-amx.node', import.meta.url)
+
+/** Every implementation this machine can run; builds the addon where a compiler is. */
+export function implementations(): { all: Kernels[]; missing: string[] } {
+  const all: Kernels[] = [referenceKernels]
+  const missing: string[] = []
+  const attempt = (name: string, add: () => void) => {
+    try {
+      add()
+    } catch (error) {
+      missing.push(`${name}: ${(error as Error).message}`)
+    }
+  }
+  build([])
+  attempt('native', () => {
+    all.push(...nativeEngines().map((engine) => createNativeKernels({ engine })))
+    all.push(createNativeKernels())
+  })
+  build(['--emulate-amx'])
+  attempt('amx-bf16 in emulation', () => {
+    const kernels = createNativeKernels({ engine: 'amx-bf16', addon: EMULATED_AMX })
+    all.push({ ...kernels, name: 'native-amx-bf16 in emulation' })
+  })
+  return { all, missing }
+}
+
+function build(flags: string[]): void {
+  spawnSync(process.execPath, ['scripts/build-native.mjs', ...flags], { stdio: 'ignore' })
+}
