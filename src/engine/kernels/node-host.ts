@@ -19,10 +19,16 @@ interface FileSystem {
 
 export interface HostWorker {
   postMessage(message: unknown): void
-  on(event: 'message', listener: (message: unknown) => void): void
-  on(event: 'error', listener: (error: Error) => void): void
+  on(event: 'message' | 'error', listener: (value: unknown) => void): void
+  off(event: 'message' | 'error', listener: (value: unknown) => void): void
   terminate(): Promise<number>
-  unref(): void
+}
+
+/** WebAssembly as far as it is used: its types are the browser's in one configuration and Node's in the other. */
+interface WebAssemblyHost {
+  compile(bytes: Uint8Array<ArrayBuffer>): Promise<object>
+  Instance: new (module: object, imports: object) => { readonly exports: object }
+  Memory: new (size: { initial: number; maximum: number; shared: boolean }) => { readonly buffer: ArrayBufferLike }
 }
 
 interface Process {
@@ -31,6 +37,8 @@ interface Process {
 }
 
 const host = (globalThis as { process?: Process }).process
+
+export const webAssembly = (globalThis as unknown as { WebAssembly: WebAssemblyHost }).WebAssembly
 
 /** `require`, for files that `import` cannot load: the native addon. */
 export function hostRequire(): (path: string) => unknown {

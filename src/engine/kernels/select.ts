@@ -1,6 +1,7 @@
 import { EngineError } from '../errors.ts'
 import type { Kernels } from './contract.ts'
 import { createNativeKernels } from './native.ts'
+import { createPortableKernels } from './portable.ts'
 import { referenceKernels } from './reference.ts'
 
 export interface LoadedKernels {
@@ -13,9 +14,13 @@ export interface LoadedKernels {
 /** The fastest kernels that work here: native, else WebAssembly with threads, else plain TypeScript. */
 export async function loadKernels(): Promise<LoadedKernels> {
   const passedOver: { name: string; reason: string }[] = []
-  for (const [name, create] of [['native', createNativeKernels]] as const) {
+  const choices: [string, () => Kernels | Promise<Kernels>][] = [
+    ['native', createNativeKernels],
+    ['wasm', createPortableKernels],
+  ]
+  for (const [name, create] of choices) {
     try {
-      const kernels = create()
+      const kernels = await create()
       return { kernels, name: kernels.name, passedOver }
     } catch (error) {
       if (!(error instanceof EngineError) || error.code !== 'KERNEL_UNAVAILABLE') throw error

@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import type { Kernels } from '../../../src/engine/kernels/contract.ts'
 import { createNativeKernels, nativeEngines } from '../../../src/engine/kernels/native.ts'
+import { createPortableKernels } from '../../../src/engine/kernels/portable.ts'
 import { referenceKernels } from '../../../src/engine/kernels/reference.ts'
 
 const EMULATED_AMX = new URL('../../../native/build/kernels-emulated-amx.node', import.meta.url)
 
 /** Every implementation this machine can run; builds the addon where a compiler is. */
-export function implementations(): { all: Kernels[]; missing: string[] } {
-  const all: Kernels[] = [referenceKernels]
+export async function implementations(): Promise<{ all: Kernels[]; missing: string[] }> {
+  const all: Kernels[] = [referenceKernels, await createPortableKernels()]
   const missing: string[] = []
   const attempt = (name: string, add: () => void) => {
     try {

@@ -8,7 +8,7 @@ import { createRng } from '../../../src/engine/rng.ts'
 import type { CsrGraph, Matrix, NeighbourLists } from '../../../src/engine/types.ts'
 import { implementations } from './implementations.ts'
 
-const { all, missing } = implementations()
+const { all, missing } = await implementations()
 for (const reason of missing) console.warn(`not tested here: ${reason}`)
 
 describe.each(all)('$name', (kernels) => {
