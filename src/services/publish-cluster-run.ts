@@ -6,6 +6,7 @@ import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { matchClusters, type Overlap } from './match-clusters.ts'
+import { lockProject } from './project-lock.ts'
 import { enqueueQueueBuild } from './review-queue-build.ts'
 import { countViolations } from './run-violations.ts'
 
@@ -50,14 +51,6 @@ export async function publishClusterRun(app: App, viewer: Viewer, input: Publish
     return { clusterRunId }
   })
   return app.prisma.clusterRun.findUniqueOrThrow({ where: { projectId_id: { projectId, id: clusterRunId } } })
-}
-
-/** Decisions and publishes of a project happen one after the other. */
-export async function lockProject(tx: Tx, projectId: string): Promise<Project> {
-  const [project] = await tx.$queryRaw<Project[]>`
-    /* lockProject */ SELECT * FROM "Project" WHERE "id" = ${projectId}::uuid FOR UPDATE`
-  if (!project) throw notFound('project', projectId)
-  return project
 }
 
 async function checkHead(tx: Tx, project: Project, expected: number): Promise<void> {
@@ -155,10 +148,11 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
 /** Members carry the confidence and impact of their vertex: the orders of the identity page. */
 async function refreshMembers(tx: Tx, { projectId, id: runId }: Ref): Promise<void> {
   await tx.$executeRaw`
-    /* publish: member risk */ UPDATE "IdentityMember" m SET "risk" = v."impact", "confidence" = v."confidence"
+    /* publish: member risk */ UPDATE "IdentityMember" m
+    SET "risk" = CASE WHEN m."source" = 'MODEL' THEN v."impact" ELSE 0 END, "confidence" = v."confidence"
     FROM "Vertex" v WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
       AND m."projectId" = v."projectId" AND m."itemId" = v."itemId"
-      AND (m."risk" <> v."impact" OR m."confidence" <> v."confidence")`
+`
 }
 
 /** Counts, risk, cover and revision of identities; a proposed one that lost everybody is dissolved. */

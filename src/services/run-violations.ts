@@ -3,7 +3,7 @@ import type { Ref } from './id.ts'
 
 /**
  * How many active human constraints a run's clusters break: must-links across two clusters, cannot-links and exclusions
- * within one. Items that are newer than the run count for nothing.
+ * within one. Items that are newer than the run count for nothing, and exclusion wins over a must-link.
  */
 export async function countViolations(tx: Pick<Tx, '$queryRaw'>, { projectId, id: runId }: Ref): Promise<number> {
   const [row] = await tx.$queryRaw<{ n: number }[]>`
@@ -13,7 +13,9 @@ export async function countViolations(tx: Pick<Tx, '$queryRaw'>, { projectId, id
     LEFT JOIN "Vertex" b ON b."projectId" = x."projectId" AND b."runId" = ${runId}::uuid AND b."itemId" = x."rightItemId"
     LEFT JOIN "Cluster" c ON c."projectId" = x."projectId" AND c."runId" = ${runId}::uuid AND c."index" = a."clusterIndex"
     WHERE x."projectId" = ${projectId}::uuid AND x."revokedById" IS NULL AND (
-      (x."kind" = 'MUST_LINK' AND a."clusterIndex" <> b."clusterIndex")
+      (x."kind" = 'MUST_LINK' AND a."clusterIndex" <> b."clusterIndex" AND NOT EXISTS (
+        SELECT 1 FROM "Constraint" e WHERE e."projectId" = x."projectId" AND e."kind" = 'EXCLUDED'
+          AND e."revokedById" IS NULL AND e."leftItemId" IN (x."leftItemId", x."rightItemId")))
       OR (x."kind" = 'CANNOT_LINK' AND a."clusterIndex" = b."clusterIndex")
       OR (x."kind" = 'EXCLUDED' AND c."size" > 1))`
   return row?.n ?? 0

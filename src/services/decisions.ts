@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto'
+import type { Constraint, ConstraintKind, Decision } from '../generated/prisma/client.ts'
+import { requireAccess, type Viewer } from './access.ts'
+import type { App, Tx } from './app.ts'
+import { checkChange, type DecisionChange } from './decision-change.ts'
+import { type DecisionState, type Plan, planDecision } from './decision-plan.ts'
+import { readDecisionState } from './decision-state.ts'
+import { type DecisionActor, writeDecision } from './decision-write.ts'
+import { DomainError, notFound } from './errors.ts'
+import { newId } from './id.ts'
+import { onceOnly } from './idempotency.ts'
+import { findNeedlessTasks } from './needless-tasks.ts'
+import { cutPage, type Page, type PageResult } from './page.ts'
+import { lockProject } from './project-lock.ts'
+
+export interface ExpectedRevision {
+  identityId: string
+  revision: number
+}
+
+export interface ApplyDecision {
+  projectId: string
+  change: DecisionChange
+  expectedRevisions: ExpectedRevision[]
+  previewToken?: string | null
+  comment?: string | null
+  idempotencyKey: string
+}
+
+/** A group that would exist afterwards. */
+export interface PreviewGroup {
+  /** Existing identity it keeps; null for a new one. */
+  identityId: string | null
+  itemIds: string[]
+}
+
+export interface DecisionPreview {
+  projectId: string
+  previewToken: string
+  ledgerRevision: number
+  /** Largest first. */
+  groups: PreviewGroup[]
+  itemCount: number
+  tasksResolved: number
+  riskDelta: number
+  conflictIds: string[]
+}
+
+const MAX_INTERVENING = 20
+
+/** What a preview promises: the change, and all that its outcome depends on. */
+function tokenOf(change: DecisionChange, state: DecisionState): string {
+  const identities = [...state.identities.values()].map(({ id, revision }) => `${id}@${revision}`).sort()
+  const statements = state.statements.map(({ id }) => id).sort()
+  const members = [...state.members.values()].map(({ itemId, identityId, source }) => `${itemId}>${identityId}:${source}`).sort()
+  return createHash('sha256').update(JSON.stringify([change, identities, statements, members])).digest('base64url')
+}
+
+async function checkRevisions(tx: Tx, projectId: string, state: DecisionState, expected: readonly ExpectedRevision[]): Promise<void> {
+  for (const [i, { identityId, revision }] of expected.entries()) {
+    const now =
+      state.identities.get(identityId) ??
+      (await tx.identity.findUnique({ where: { projectId_id: { projectId, id: identityId } } }))
+    if (!now) throw notFound('identity', identityId)
+    if (now.revision === revision) continue
+    const since = await tx.$queryRaw<{ id: string }[]>`
+      /* checkRevisions */ SELECT d."id" FROM "DecisionIdentity" x
+      JOIN "Decision" d ON d."projectId" = x."projectId" AND d."id" = x."decisionId"
+      WHERE x."projectId" = ${projectId}::uuid AND x."identityId" = ${identityId}::uuid AND x."revisionAfter" > ${revision}
+      ORDER BY d."ledgerRevision" DESC LIMIT ${MAX_INTERVENING}`
+    throw new DomainError(
+      'STALE_REVISION',
+      `identity ${now.name ?? identityId} is at revision ${now.revision}: you saw ${revision}; reload it and decide again`,
+      {
+        path: ['input', 'expectedRevisions', String(i), 'revision'],
+        projectId,
+        currentRevision: now.revision,
+        interveningDecisionIds: since.map(({ id }) => id),
+      },
+    )
+  }
+}
+
+/** Refusals name the project, so that the constraints they list can be shown. */
+function planIn(projectId: string, state: DecisionState, change: DecisionChange): Plan {
+  try {
+    return planDecision(state, change, newId)
+  } catch (error) {
+    if (error instanceof DomainError) error.detail.projectId = projectId
+    throw error
+  }
+}
+
+/** Applies a change within a transaction: the one way anything gets into the ledger. Locks the project. */
+export async function applyDecisionIn(tx: Tx, actor: DecisionActor, change: DecisionChange): Promise<Decision> {
+  await lockProject(tx, actor.projectId)
+  const state = await readDecisionState({ prisma: tx }, actor.projectId, change)
+  return writeDecision(tx, actor, state, planIn(actor.projectId, state, change), change as never)
+}
+
+/** Applies a decision, whole or not at all. REVIEWER and above. */
+export async function applyDecision(app: App, viewer: Viewer, input: ApplyDecision): Promise<Decision> {
+  const { projectId, change, expectedRevisions, previewToken, comment } = input
+  await requireAccess(app, viewer, projectId, 'decision.apply')
+  checkChange(change)
+  const { decisionId } = await onceOnly(app, viewer, 'applyDecision', input, async (tx) => {
+    await lockProject(tx, projectId)
+    const state = await readDecisionState({ prisma: tx }, projectId, change)
+    await checkRevisions(tx, projectId, state, expectedRevisions)
+    if (previewToken != null && previewToken !== tokenOf(change, state)) {
+      throw new DomainError('STALE_REVISION', 'the outcome would no longer equal the preview: preview again', {
+        path: ['input', 'previewToken'],
+        projectId,
+        currentRevision: (await tx.project.findUniqueOrThrow({ where: { id: projectId } })).ledgerRevision,
+      })
+    }
+    const actor = { projectId, userId: viewer.userId, requestId: viewer.requestId, comment }
+    const { id } = await writeDecision(tx, actor, state, planIn(projectId, state, change), change as never)
+    return { decisionId: id }
+  })
+  return app.prisma.decision.findUniqueOrThrow({ where: { projectId_id: { projectId, id: decisionId } } })
+}
+
+/** Where everybody of the touched identities would be. */
+function groupsAfter(state: DecisionState, plan: Plan): PreviewGroup[] {
+  const after = new Map([...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]))
+  for (const { itemId, toIdentityId } of plan.moves) after.set(itemId, toIdentityId)
+  const groups = new Map<string, string[]>()
+  for (const [itemId, identityId] of after) {
+    if (identityId === null) continue
+    const group = groups.get(identityId)
+    if (group) group.push(itemId)
+    else groups.set(identityId, [itemId])
+  }
+  const fresh = new Set(plan.newIdentities.map(({ id }) => id))
+  return [...groups]
+    .map(([id, itemIds]) => ({ identityId: fresh.has(id) ? null : id, itemIds: itemIds.sort() }))
+    .sort((a, b) => b.itemIds.length - a.itemIds.length || ((a.itemIds[0] as string) < (b.itemIds[0] as string) ? -1 : 1))
+}
+
+/** Expected wrong pairs that the plan takes away: of members it places by hand or frees. */
+function riskDelta(state: DecisionState, plan: Plan): number {
+  let delta = 0
+  for (const { itemId, source } of plan.moves) if (source !== 'MODEL') delta -= state.members.get(itemId)?.risk ?? 0
+  return delta
+}
+
+/** What a decision would do, without doing it. Whoever sees the project may look. */
+export async function previewDecision(
+  app: App,
+  viewer: Viewer,
+  { projectId, change }: { projectId: string; change: DecisionChange },
+): Promise<DecisionPreview> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  checkChange(change)
+  const project = await app.prisma.project.findUniqueOrThrow({ where: { id: projectId } })
+  const state = await readDecisionState(app, projectId, change)
+  const common = { projectId, previewToken: tokenOf(change, state), ledgerRevision: project.ledgerRevision }
+  let plan: Plan
+  try {
+    plan = planIn(projectId, state, change)
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== 'CONSTRAINT_CONFLICT') throw error
+    const conflictIds = error.detail.conflictingConstraintIds ?? []
+    return { ...common, groups: [], itemCount: 0, tasksResolved: 0, riskDelta: 0, conflictIds }
+  }
+  return {
+    ...common,
+    groups: groupsAfter(state, plan),
+    itemCount: plan.moves.filter((move) => (state.members.get(move.itemId)?.identityId ?? null) !== move.toIdentityId).length,
+    tasksResolved: (await findNeedlessTasks(app, projectId, state, plan)).length,
+    riskDelta: riskDelta(state, plan),
+    conflictIds: [],
+  }
+}
+
+/** The ledger, newest first; `sinceRevision` leaves out what the caller has seen. */
+export async function listDecisions(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  { first, after }: Page,
+  { sinceRevision, identityId }: { sinceRevision?: number | null; identityId?: string } = {},
+): Promise<PageResult<Decision>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const ofIdentity = identityId
+    ? await app.prisma.decisionIdentity.findMany({ where: { projectId, identityId }, select: { decisionId: true } })
+    : undefined
+  const rows = await app.prisma.decision.findMany({
+    where: {
+      projectId,
+      ledgerRevision: {
+        ...(sinceRevision != null && { gt: sinceRevision }),
+        ...(after && { lt: Number(after[0]) }),
+      },
+      ...(ofIdentity && { id: { in: ofIdentity.map(({ decisionId }) => decisionId) } }),
+    },
+    orderBy: { ledgerRevision: 'desc' },
+    take: first + 1,
+  })
+  return cutPage(rows, first)
+}
+
+/** Active constraints, newest first. */
+export async function listConstraints(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  { first, after }: Page,
+  kind?: ConstraintKind | null,
+): Promise<PageResult<Constraint>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const rows = await app.prisma.constraint.findMany({
+    where: { projectId, revokedById: null, ...(kind && { kind }), ...(after && { id: { lt: String(after[0]) } }) },
+    orderBy: { id: 'desc' },
+    take: first + 1,
+  })
+  return cutPage(rows, first)
+}

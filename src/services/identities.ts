@@ -1,0 +1,219 @@
+import { Prisma, type Identity, type IdentityState } from '../generated/prisma/client.ts'
+import { requireAccess, type Viewer } from './access.ts'
+import type { App, Tx } from './app.ts'
+import type { DecisionChange } from './decision-change.ts'
+import { planDecision } from './decision-plan.ts'
+import { readDecisionState } from './decision-state.ts'
+import { writeDecision } from './decision-write.ts'
+import { DomainError, type DomainErrorDetail, invalid, notFound } from './errors.ts'
+import { newId, type Ref } from './id.ts'
+import { onceOnly } from './idempotency.ts'
+import { type CappedCount, cappedCount, cutPage, type Page, type PageResult } from './page.ts'
+import { lockProject } from './project-lock.ts'
+
+export type IdentityOrder = 'RISK_DESC' | 'SIZE_DESC' | 'UPDATED_DESC' | 'NAME_ASC'
+
+export interface IdentityFilter {
+  states?: IdentityState[] | null
+  nameContains?: string | null
+  minSize?: number | null
+}
+
+const LIVE: IdentityState[] = ['PROPOSED', 'CONFIRMED', 'LOCKED']
+
+/** Sort expression and cast of each order; the id breaks ties. Nameless identities come last by name. */
+const ORDERS: Record<IdentityOrder, { key: string; cast: string; isDescending: boolean }> = {
+  RISK_DESC: { key: 'i."risk"', cast: 'float8', isDescending: true },
+  SIZE_DESC: { key: 'i."memberCount"', cast: 'int', isDescending: true },
+  UPDATED_DESC: { key: 'i."updatedAt"', cast: 'timestamptz', isDescending: true },
+  NAME_ASC: { key: `coalesce(i."name", U&'\\FFFF')`, cast: 'text', isDescending: false },
+}
+
+/** The sort key of an identity in an order: its cursor. */
+export const identityKeyset = (order: IdentityOrder) => (identity: Identity) => {
+  const keys = {
+    RISK_DESC: identity.risk,
+    SIZE_DESC: identity.memberCount,
+    UPDATED_DESC: identity.updatedAt.toISOString(),
+    NAME_ASC: identity.name ?? '\uffff',
+  }
+  return [keys[order], identity.id]
+}
+
+function whereOf(projectId: string, { states, nameContains, minSize }: IdentityFilter): Prisma.Sql {
+  const parts = [
+    Prisma.sql`i."projectId" = ${projectId}::uuid`,
+    Prisma.sql`i."state"::text = ANY(${(states ?? LIVE) as string[]}::text[])`,
+  ]
+  if (nameContains) parts.push(Prisma.sql`i."name" ILIKE ${`%${nameContains.replace(/[\\%_]/g, '\\$&')}%`}`)
+  if (minSize != null) parts.push(Prisma.sql`i."memberCount" >= ${minSize}`)
+  return Prisma.join(parts, ' AND ')
+}
+
+/** Identities by filter; without one, those that are alive. */
+export async function listIdentities(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  { first, after }: Page,
+  filter: IdentityFilter,
+  order: IdentityOrder,
+): Promise<PageResult<Identity>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const { key, cast, isDescending } = ORDERS[order]
+  const sort = Prisma.raw(key)
+  const beyond = Prisma.raw(isDescending ? '<' : '>')
+  const direction = Prisma.raw(isDescending ? 'DESC' : 'ASC')
+  const rest = after
+    ? Prisma.sql`AND (${sort}, i."id") ${beyond} (${String(after[0])}::text::${Prisma.raw(cast)}, ${String(after[1])}::uuid)`
+    : Prisma.empty
+  const rows = await app.prisma.$queryRaw<Identity[]>`
+    /* listIdentities */ SELECT i.* FROM "Identity" i WHERE ${whereOf(projectId, filter)} ${rest}
+    ORDER BY ${sort} ${direction}, i."id" ${direction} LIMIT ${first + 1}`
+  return cutPage(rows, first)
+}
+
+export async function countIdentities(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  filter: IdentityFilter,
+  cap: number,
+): Promise<CappedCount> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const [row] = await app.prisma.$queryRaw<{ n: number }[]>`
+    /* countIdentities */ SELECT count(*)::int AS n
+    FROM (SELECT 1 FROM "Identity" i WHERE ${whereOf(projectId, filter)} LIMIT ${cap + 1}) s`
+  return cappedCount(row?.n ?? 0, cap)
+}
+
+/** An identity; a merged one leads to the one that survived, however often it was merged on. */
+export async function getIdentity(app: App, viewer: Viewer, { projectId, id }: Ref): Promise<Identity> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const [identity] = await app.prisma.$queryRaw<Identity[]>`
+    /* getIdentity */
+    WITH RECURSIVE follow AS (
+      SELECT i.*, 0 AS hops FROM "Identity" i WHERE i."projectId" = ${projectId}::uuid AND i."id" = ${id}::uuid
+      UNION ALL
+      SELECT i.*, f.hops + 1 FROM follow f
+      JOIN "Identity" i ON i."projectId" = f."projectId" AND i."id" = f."mergedIntoId" WHERE f.hops < 1000
+    )
+    SELECT * FROM follow ORDER BY hops DESC LIMIT 1`
+  if (!identity) throw notFound('identity', id)
+  const { hops: _hops, ...row } = identity as Identity & { hops: number }
+  return row
+}
+
+export interface IdentityUpdate {
+  identityId: string
+  expectedRevision: number
+  name?: string | null
+  state?: IdentityState | null
+}
+
+export interface UpdateIdentities {
+  projectId: string
+  updates: IdentityUpdate[]
+  errorPolicy: 'REJECT_EVERYTHING' | 'REJECT_FAILED_ROWS'
+  idempotencyKey: string
+}
+
+/** The outcome of one row: the identity, or why not. */
+export interface IdentityUpdateOutcome {
+  identityId: string
+  refusal?: { code: string; message: string; detail: DomainErrorDetail }
+}
+
+const MAX_UPDATES = 250
+const MAX_NAME = 200
+
+function changesOf({ identityId, name, state }: IdentityUpdate): DecisionChange[] {
+  const changes: DecisionChange[] = []
+  if (name != null) {
+    const trimmed = name.trim()
+    if (trimmed.length < 1 || trimmed.length > MAX_NAME) {
+      throw new DomainError('INVALID', `name must have 1 to ${MAX_NAME} characters: got ${trimmed.length}`)
+    }
+    changes.push({ rename: { identityId, name: trimmed } })
+  }
+  if (state === 'CONFIRMED') changes.push({ confirm: { identityId } })
+  else if (state === 'LOCKED') changes.push({ lock: { identityId } })
+  else if (state === 'DISSOLVED') changes.push({ dissolve: { identityId } })
+  else if (state != null) throw new DomainError('INVALID', `state must be CONFIRMED, LOCKED or DISSOLVED: got ${state}`)
+  if (changes.length === 0) throw new DomainError('INVALID', 'a row must give a name or a state: got neither')
+  return changes
+}
+
+async function updateOne(tx: Tx, viewer: Viewer, projectId: string, update: IdentityUpdate): Promise<void> {
+  const { identityId, expectedRevision } = update
+  const changes = changesOf(update)
+  const identity = await tx.identity.findUnique({ where: { projectId_id: { projectId, id: identityId } } })
+  if (!identity) throw notFound('identity', identityId)
+  if (identity.revision !== expectedRevision) {
+    const since = await tx.decisionIdentity.findMany({
+      where: { projectId, identityId, revisionAfter: { gt: expectedRevision } },
+      orderBy: { revisionAfter: 'desc' },
+      take: 20,
+    })
+    throw new DomainError(
+      'STALE_REVISION',
+      `identity ${identity.name ?? identityId} is at revision ${identity.revision}: you saw ${expectedRevision}`,
+      {
+        projectId,
+        currentRevision: identity.revision,
+        interveningDecisionIds: since.map(({ decisionId }) => decisionId),
+      },
+    )
+  }
+  for (const change of changes) {
+    const state = await readDecisionState({ prisma: tx }, projectId, change)
+    const plan = planDecision(state, change, newId)
+    await writeDecision(tx, { projectId, userId: viewer.userId, requestId: viewer.requestId }, state, plan, change as never)
+  }
+}
+
+/** Rolls everything back, and carries the outcomes out of the transaction. */
+class Rollback extends Error {
+  constructor(readonly outcomes: IdentityUpdateOutcome[]) {
+    super('a row failed')
+  }
+}
+
+/** Names, confirms, locks or dissolves identities, at most 250. REVIEWER and above. */
+export async function updateIdentities(
+  app: App,
+  viewer: Viewer,
+  input: UpdateIdentities,
+): Promise<IdentityUpdateOutcome[]> {
+  const { projectId, updates, errorPolicy } = input
+  await requireAccess(app, viewer, projectId, 'decision.apply')
+  if (updates.length < 1 || updates.length > MAX_UPDATES) {
+    throw invalid(`updates must have 1 to ${MAX_UPDATES} rows: got ${updates.length}`, 'input', 'updates')
+  }
+  if (new Set(updates.map(({ identityId }) => identityId)).size < updates.length) {
+    throw invalid('updates must name each identity once', 'input', 'updates')
+  }
+  try {
+    const { outcomes } = await onceOnly(app, viewer, 'updateIdentities', input, async (tx) => {
+      await lockProject(tx, projectId)
+      const outcomes: IdentityUpdateOutcome[] = []
+      for (const [i, update] of updates.entries()) {
+        try {
+          // A refusal is found before the row writes anything, so that the others may go on.
+          await updateOne(tx, viewer, projectId, update)
+          outcomes.push({ identityId: update.identityId })
+        } catch (error) {
+          if (!(error instanceof DomainError)) throw error
+          const detail = { ...error.detail, projectId, path: ['input', 'updates', String(i), ...(error.detail.path ?? [])] }
+          outcomes.push({ identityId: update.identityId, refusal: { code: error.code, message: error.message, detail } })
+        }
+      }
+      if (errorPolicy === 'REJECT_EVERYTHING' && outcomes.some(({ refusal }) => refusal)) throw new Rollback(outcomes)
+      return { outcomes }
+    })
+    return outcomes
+  } catch (error) {
+    if (error instanceof Rollback) return error.outcomes
+    throw error
+  }
+}

@@ -1,0 +1,137 @@
+import { Prisma, type Identity, type IdentityMember, type MembershipSource, type Vertex } from '../generated/prisma/client.ts'
+import { requireAccess, type Viewer } from './access.ts'
+import type { App } from './app.ts'
+import { invalid } from './errors.ts'
+import type { Ref } from './id.ts'
+import { cutPage, type Page, type PageResult } from './page.ts'
+
+export type MemberOrder = 'RISK_DESC' | 'CONFIDENCE_DESC' | 'ADDED_DESC'
+
+const ORDERS = {
+  RISK_DESC: { column: 'risk', cast: 'float8' },
+  CONFIDENCE_DESC: { column: 'confidence', cast: 'float8' },
+  ADDED_DESC: { column: 'addedAt', cast: 'timestamptz' },
+} as const
+
+/** A member as it is shown: its item, and where the membership came from. */
+export interface Member {
+  readonly projectId: string
+  readonly itemId: string
+  readonly source: MembershipSource
+}
+
+export const memberKeyset = (order: MemberOrder) => (member: IdentityMember) => {
+  const value = member[ORDERS[order].column]
+  return [value instanceof Date ? value.toISOString() : value, member.itemId]
+}
+
+/** Members of an identity, riskiest first by default. */
+export async function listMembers(
+  app: App,
+  viewer: Viewer,
+  { projectId, id }: Ref,
+  { first, after }: Page,
+  order: MemberOrder,
+): Promise<PageResult<IdentityMember>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const column = Prisma.raw(`"${ORDERS[order].column}"`)
+  const rest = after
+    ? Prisma.sql`AND (${column}, "itemId") < (${String(after[0])}::text::${Prisma.raw(ORDERS[order].cast)}, ${String(after[1])}::uuid)`
+    : Prisma.empty
+  const rows = await app.prisma.$queryRaw<IdentityMember[]>`
+    /* listMembers */ SELECT * FROM "IdentityMember"
+    WHERE "projectId" = ${projectId}::uuid AND "identityId" = ${id}::uuid ${rest}
+    ORDER BY ${column} DESC, "itemId" DESC LIMIT ${first + 1}`
+  return cutPage(rows, first)
+}
+
+/** Members as they were at a revision of the ledger, by replay of what changed. */
+export async function listMembersAt(
+  app: App,
+  viewer: Viewer,
+  { projectId, id }: Ref,
+  ledgerRevision: number,
+  { first, after }: Page,
+): Promise<PageResult<Member>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  if (ledgerRevision < 0) throw invalid(`ledgerRevision must be 0 or more: got ${ledgerRevision}`, 'ledgerRevision')
+  const rest = after ? Prisma.sql`AND e."itemId" > ${String(after[0])}::uuid` : Prisma.empty
+  const rows = await app.prisma.$queryRaw<Member[]>`
+    /* listMembersAt */
+    SELECT s."projectId", s."itemId", s."toSource" AS "source" FROM (
+      SELECT DISTINCT ON (e."itemId") e.* FROM "MembershipEvent" e
+      WHERE e."projectId" = ${projectId}::uuid AND e."ledgerRevision" <= ${ledgerRevision} ${rest}
+        AND e."itemId" IN (SELECT x."itemId" FROM "MembershipEvent" x
+          WHERE x."projectId" = ${projectId}::uuid AND x."toIdentityId" = ${id}::uuid
+            AND x."ledgerRevision" <= ${ledgerRevision})
+      ORDER BY e."itemId", e."ledgerRevision" DESC, e."id" DESC) s
+    WHERE s."toIdentityId" = ${id}::uuid ORDER BY s."itemId" LIMIT ${first + 1}`
+  return cutPage(rows, first)
+}
+
+/** The identity of each item, null for free ones: one statement for all. */
+export async function findIdentitiesOfItems(app: App, refs: readonly Ref[]): Promise<(Identity | null)[]> {
+  const rows = await app.prisma.$queryRaw<(Identity & { itemId: string })[]>`
+    /* findIdentitiesOfItems */ SELECT i.*, m."itemId" FROM unnest(${refs.map((ref) => ref.projectId)}::uuid[],
+      ${refs.map((ref) => ref.id)}::uuid[]) AS t(project, item)
+    JOIN "IdentityMember" m ON m."projectId" = t.project AND m."itemId" = t.item
+    JOIN "Identity" i ON i."projectId" = m."projectId" AND i."id" = m."identityId"`
+  const byItem = new Map(rows.map(({ itemId, ...identity }) => [itemId, identity]))
+  return refs.map(({ id }) => byItem.get(id) ?? null)
+}
+
+/** The vertex of each item in the published run, null when it took no part. */
+export async function findPublishedVertices(app: App, refs: readonly Ref[]): Promise<(Vertex | null)[]> {
+  const rows = await app.prisma.$queryRaw<Vertex[]>`
+    /* findPublishedVertices */ SELECT v.* FROM unnest(${refs.map((ref) => ref.projectId)}::uuid[],
+      ${refs.map((ref) => ref.id)}::uuid[]) AS t(project, item)
+    JOIN "Project" p ON p."id" = t.project
+    JOIN "Vertex" v ON v."projectId" = t.project AND v."runId" = p."publishedRunId" AND v."itemId" = t.item`
+  const byItem = new Map(rows.map((vertex) => [vertex.itemId, vertex]))
+  return refs.map(({ id }) => byItem.get(id) ?? null)
+}
+
+/** Another identity that may be the same, with the strongest edge that says so. */
+export interface MergeCandidate {
+  projectId: string
+  runId: string
+  identityId: string
+  probability: number
+  similarity: number
+  childIndex: number
+  parentIndex: number
+  isForbidden: boolean
+}
+
+/** Merge candidates of an identity from the published run, best first; a pair that a cannot-link forbids is flagged. */
+export async function listMergeCandidates(app: App, viewer: Viewer, { projectId, id }: Ref, first: number): Promise<MergeCandidate[]> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  if (first < 1 || first > 100) throw invalid(`first must be 1 to 100: got ${first}`, 'first')
+  return app.prisma.$queryRaw<MergeCandidate[]>`
+    /* listMergeCandidates */
+    WITH own AS (
+      SELECT c."projectId", c."runId", c."index" FROM "Project" p
+      JOIN "Cluster" c ON c."projectId" = p."id" AND c."runId" = p."publishedRunId" AND c."identityId" = ${id}::uuid
+      WHERE p."id" = ${projectId}::uuid
+    ), edges AS (
+      SELECT e.*, e."rightCluster" AS other FROM own o
+      JOIN "MergeEdge" e ON e."projectId" = o."projectId" AND e."runId" = o."runId" AND e."leftCluster" = o."index"
+      UNION ALL
+      SELECT e.*, e."leftCluster" FROM own o
+      JOIN "MergeEdge" e ON e."projectId" = o."projectId" AND e."runId" = o."runId" AND e."rightCluster" = o."index"
+    )
+    SELECT DISTINCT ON (e."probability", c."identityId") e."projectId", e."runId", c."identityId", e."probability",
+      e."similarity", e."childIndex", e."parentIndex",
+      EXISTS (
+        SELECT 1 FROM "Constraint" x
+        JOIN "IdentityMember" a ON a."projectId" = x."projectId" AND a."itemId" = x."leftItemId"
+        JOIN "IdentityMember" b ON b."projectId" = x."projectId" AND b."itemId" = x."rightItemId"
+        WHERE x."projectId" = e."projectId" AND x."kind" = 'CANNOT_LINK' AND x."revokedById" IS NULL
+          AND ((a."identityId" = ${id}::uuid AND b."identityId" = c."identityId")
+            OR (b."identityId" = ${id}::uuid AND a."identityId" = c."identityId"))) AS "isForbidden"
+    FROM edges e
+    JOIN "Cluster" c ON c."projectId" = e."projectId" AND c."runId" = e."runId" AND c."index" = e.other
+    JOIN "Identity" i ON i."projectId" = c."projectId" AND i."id" = c."identityId"
+      AND i."state" IN ('PROPOSED', 'CONFIRMED', 'LOCKED') AND i."id" <> ${id}::uuid
+    ORDER BY e."probability" DESC, c."identityId" LIMIT ${first}`
+}
