@@ -6,26 +6,30 @@ import { decodeWeights, encodeWeights } from './gcn/weights.ts'
 /** Which graph the tree is cut from: that of the embedding, or the one rebuilt on F_L. */
 export type GraphKind = 'raw' | 'rebuilt'
 
+/** How a graph is cut into trees: neighbours looked at, the vertex itself not counted, and the least similarity. */
+export interface TreeCut {
+  readonly k: number
+  readonly tau: number
+}
+
 /** Everything that a clustering run needs to know of a training. */
 export interface ClusteringModel {
   /** The embedder whose vectors it was trained on; a model is of no use with another. */
   readonly embedderId: string
   readonly embeddingDimension: number
   readonly seed: number
-  /** Neighbours of each vertex, itself not counted. */
+  /** Neighbours that GCN-V aggregates over, the vertex itself not counted. */
   readonly k: number
-  /** GCN_V: which graph is cut, and where each one would be. Chosen on held-out identities. */
-  readonly tree: { readonly graph: GraphKind; readonly tau: Readonly<Record<GraphKind, number>> }
-  /** GCN_VE: on the rebuilt graph. */
-  readonly connectivity: {
-    readonly k: number
-    readonly tau: number
+  /** GCN_V: which graph is cut, and how each one would be. Chosen on held-out identities. */
+  readonly tree: { readonly graph: GraphKind } & Readonly<Record<GraphKind, TreeCut>>
+  /** GCN_VE, on the rebuilt graph. */
+  readonly connectivity: TreeCut & {
     readonly rho: number
-    /** False: on held-out identities the nearest candidate did better than GCN-E, and is used in its place. */
+    /** False: on held-out identities GCN-E was not worth its noise, and GCN_VE gives the result of GCN_V. */
     readonly usesNetwork: boolean
   }
   /** Best plain cosine threshold on the same identities. */
-  readonly threshold: { readonly tau: number }
+  readonly threshold: TreeCut
   readonly calibration: EdgeCalibration
   /** Mean of pairwise and BCubed F on held-out identities, by method. */
   readonly heldOut: { readonly gcnV: number; readonly gcnVE: number; readonly threshold: number }

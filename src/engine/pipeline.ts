@@ -1,4 +1,4 @@
-import { edgeProbability, fitCalibration, priorCalibration } from './calibration.ts'
+import { CALIBRATION_K, edgeProbability, fitCalibration, priorCalibration } from './calibration.ts'
 import type { DecoderParameters } from './decoder.ts'
 import { decoders } from './decoders.ts'
 import { EngineError, throwIfAborted } from './errors.ts'
@@ -93,8 +93,6 @@ export interface ClusterResult {
 
 /** Neighbours where neither the caller nor a model says: the paper's K = 80. */
 const DEFAULT_K = 79
-/** Merge questions need a few neighbours, even where the method uses fewer. */
-const LEAST_MERGE_NEIGHBOURS = 10
 
 interface Proposal {
   readonly labels: Labels
@@ -129,13 +127,12 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
   const x = await clock.measure('normalize', () => normalizeRows(input.features))
   const mostNeighbours = Math.max(1, x.rows - 1)
   const usesTree = method === 'GCN_V' || method === 'GCN_VE'
-  const k = Math.min(mostNeighbours, parameters.k ?? (usesTree ? model?.k : undefined) ?? DEFAULT_K)
-  const longLists = await clock.measure('knn', () =>
-    knn(x, Math.min(mostNeighbours, Math.max(k, LEAST_MERGE_NEIGHBOURS)), control),
-  )
+  const k = Math.min(mostNeighbours, parameters.k ?? learntK(input) ?? DEFAULT_K)
+  const widestK = Math.max(k, CALIBRATION_K, usesTree && model ? model.k : 0)
+  const longLists = await clock.measure('knn', () => knn(x, Math.min(mostNeighbours, widestK), control))
   const lists = shorterLists(longLists, k)
   const proposal = await clock.measure(method.toLowerCase(), () =>
-    usesTree && model ? proposeByModel(x, lists, model) : proposeByDecoder(x, lists),
+    usesTree && model ? proposeByModel(x, model) : proposeByDecoder(x, lists),
   )
   throwIfAborted(control.signal)
 
@@ -152,11 +149,12 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
       model?.calibration ??
       priorCalibration(longLists, x, seed)
     const probability = edgeProbability(calibration, longLists)
+    const questionLists = shorterLists(longLists, CALIBRATION_K)
     const parentProbability = new Float32Array(x.rows).fill(1)
     for (let v = 0; v < x.rows; v++) {
       const u = forest.parent[v]
       if (u < 0) continue
-      const fromSimilarity = probability(v, u, forest.parentSimilarity[v])
+      const fromSimilarity = probability(v, u, forest.parentSimilarity[v], 'parent')
       const fromNetwork = u === proposal.chosen?.[v] ? proposal.connectivity?.[v] : undefined
       parentProbability[v] = blend(fromSimilarity, fromNetwork)
     }
@@ -168,9 +166,9 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
       mergeCandidates: mergeCandidates(
         labels,
         forest.clusterSizes,
-        longLists,
+        questionLists,
         confidence,
-        (v, e) => probability(v, longLists.ids[e], longLists.similarities[e]),
+        (v, u, similarity) => probability(v, u, similarity, 'merge'),
         constraints,
         { limit: parameters.mergeLimit, perCluster: parameters.mergesPerCluster },
       ),
@@ -185,15 +183,18 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
     }
   })
 
-  async function proposeByModel(x: Matrix, lists: NeighbourLists, model: ClusteringModel): Promise<Proposal> {
+  async function proposeByModel(x: Matrix, model: ClusteringModel): Promise<Proposal> {
     const { maxConnections = 1 } = parameters
-    const weights = toParameters(model.gcnV)
-    const { confidence, hidden } = await gcnVPredict(weights, await gcnVInput(x, lists, control), control).finally(() =>
-      disposeParameters(weights),
-    )
-    const isEdgeRun = method === 'GCN_VE'
-    const graph = isEdgeRun ? 'rebuilt' : (parameters.graph ?? model.tree.graph)
-    const tau = parameters.tau ?? (isEdgeRun ? model.connectivity.tau : model.tree.tau[graph])
+    const vInput = await gcnVInput(x, shorterLists(longLists, model.k), control)
+    const gcnV = toParameters(model.gcnV)
+    const { confidence, hidden } = await gcnVPredict(gcnV, vInput, control).finally(() => disposeParameters(gcnV))
+    // A rho that the caller names is obeyed wherever there are weights, also when validation passed them over.
+    const appliesNetwork =
+      method === 'GCN_VE' &&
+      model.gcnE !== undefined &&
+      (model.connectivity.usesNetwork || parameters.rho !== undefined)
+    const graph = appliesNetwork ? 'rebuilt' : (parameters.graph ?? model.tree.graph)
+    const tau = parameters.tau ?? (appliesNetwork ? model.connectivity.tau : model.tree[graph].tau)
     if (graph === 'raw') {
       const { labels, parent } = constrainedPartition(lists, confidence, { tau, maxConnections }, constraints)
       return {
@@ -205,17 +206,13 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
       }
     }
     const features = unitHiddenRows(hidden)
-    const rebuiltK = Math.min(mostNeighbours, isEdgeRun && parameters.k === undefined ? model.connectivity.k : k)
-    const rebuilt = await knn(features, rebuiltK, {
+    const rebuilt = await knn(features, k, {
       signal: control.signal,
       onProgress: (progress) => control.onProgress?.({ ...progress, phase: 'rebuilt_knn' }),
     })
     let preferred: Int32Array | undefined
     let connectivity: Float32Array | undefined
     const rho = parameters.rho ?? model.connectivity.rho
-    // A rho that the caller names is obeyed wherever there are weights, also when validation passed them over.
-    const appliesNetwork =
-      isEdgeRun && model.gcnE !== undefined && (model.connectivity.usesNetwork || parameters.rho !== undefined)
     if (appliesNetwork && model.gcnE) {
       const sets = candidateSets(rebuilt, features, confidence, { rho })
       const gcnE = toParameters(model.gcnE)
@@ -231,8 +228,8 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
     )
     const how = appliesNetwork
       ? `GCN-E chooses the edge of the ${Math.round(100 * rho)} % most confident vertices, the others join their nearest candidate`
-      : isEdgeRun
-        ? 'GCN-E is not used, since the nearest candidate did as well on held-out identities of the training'
+      : method === 'GCN_VE'
+        ? 'GCN-E is not used, since it was not worth its noise on held-out identities of the training: each vertex joins its nearest more confident neighbour'
         : 'each vertex joins its nearest more confident neighbour'
     return {
       labels,
@@ -244,7 +241,7 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
         tau,
         maxConnections,
         graph,
-        ...(isEdgeRun && { connectivityK: rebuiltK, rho: appliesNetwork ? rho : 0 }),
+        ...(appliesNetwork && { rho }),
       },
       explanation: `GCN-V confidence on the graph rebuilt from its features; ${how}; edges at or below ${tau.toFixed(2)} are cut.`,
     }
@@ -264,6 +261,14 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
       explanation: output.explanation ?? `${method} on the ${k} nearest neighbours of each vertex.`,
     }
   }
+}
+
+/** What the training found best for a method. */
+function learntK({ method, model, parameters = {} }: ClusterInput): number | undefined {
+  if (!model) return undefined
+  if (method === 'THRESHOLD') return model.threshold.k
+  if (method === 'GCN_VE' && model.connectivity.usesNetwork) return model.connectivity.k
+  return method === 'GCN_V' || method === 'GCN_VE' ? model.tree[parameters.graph ?? model.tree.graph].k : undefined
 }
 
 function checkInput({ features, method, model, embedderId, parameters = {}, labels }: ClusterInput): void {

@@ -1,4 +1,11 @@
-import { fitCalibration, priorCalibration } from './calibration.ts'
+import {
+  adjustCalibration,
+  CALIBRATION_K,
+  type EdgeCalibration,
+  edgeProbability,
+  fitCalibration,
+  priorCalibration,
+} from './calibration.ts'
 import { EngineError } from './errors.ts'
 import { type BackendChoice, chooseBackend } from './gcn/backend.ts'
 import { type CandidateSets, candidateSets } from './gcn/candidate-sets.ts'
@@ -18,9 +25,12 @@ import {
 import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
-import { type ClusteringModel, checkFits } from './model.ts'
+import { type ClusteringModel, checkFits, type TreeCut } from './model.ts'
 import { chooseTau, chooseTreeTau, type TauChoice, type TauPoint } from './partition/choose-tau.ts'
+import { clusterForest } from './partition/forest.ts'
+import { mergeCandidates } from './partition/merge-candidates.ts'
 import { thresholdPartition } from './partition/threshold-partition.ts'
+import { treePartition } from './partition/tree-partition.ts'
 import { createPhaseClock, type Phase } from './phase-clock.ts'
 import { createRng } from './rng.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from './types.ts'
@@ -66,7 +76,6 @@ export interface TrainingReport {
   readonly curves: {
     readonly raw: readonly TauPoint[]
     readonly rebuilt: readonly TauPoint[]
-    readonly nearestCandidate: readonly TauPoint[]
     readonly gcnE?: readonly TauPoint[]
     readonly threshold: readonly TauPoint[]
   }
@@ -82,8 +91,10 @@ export interface TrainingOutput {
   readonly report: TrainingReport
 }
 
-/** GCN-E must beat the nearest candidate by this much on held-out identities to be used: less is seed noise. */
-const WORTH_OF_GCN_E = 0.005
+/** GCN-E must beat the tree without it by this much on held-out identities to be used: less is seed noise. */
+const WORTH_OF_GCN_E = 0.01
+/** The paper's K = 80 counts the vertex itself. */
+const MOST_NEIGHBOURS = 79
 const IDENTITIES_NEEDED = 4
 /** Vertices that all epochs of GCN-V may pass over; larger sets get fewer epochs, at least a quarter. */
 const VERTEX_PASSES = 120_000
@@ -112,11 +123,15 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const fit = all.filter((v) => !isHeldOut(labels[v]))
   const held = all.filter((v) => isHeldOut(labels[v]))
   const mostNeighbours = Math.max(1, x.rows - 1)
-  const k = Math.min(mostNeighbours, parameters.k ?? clamp(Math.round(x.rows / split.count) - 1, 4, 79))
-  const connectivityK = Math.min(mostNeighbours, parameters.connectivityK ?? clamp(2 * k, 19, 79))
+  const k = Math.min(mostNeighbours, parameters.k ?? clamp(Math.round(x.rows / split.count) - 1, 4, MOST_NEIGHBOURS))
+  const connectivityK = Math.min(mostNeighbours, parameters.connectivityK ?? clamp(2 * k, 19, MOST_NEIGHBOURS))
   const rho = parameters.rho ?? 0.3
 
-  const longLists = await clock.measure('knn', () => knn(x, Math.min(mostNeighbours, Math.max(k, 10)), control))
+  const treeKs = [
+    ...new Set([k, 2 * k, 4 * k].map((value) => Math.min(value, Math.max(k, MOST_NEIGHBOURS), mostNeighbours))),
+  ]
+  const longK = Math.min(mostNeighbours, Math.max(...treeKs, connectivityK, CALIBRATION_K))
+  const longLists = await clock.measure('knn', () => knn(x, longK, control))
   const lists = shorterLists(longLists, k)
   const vInput = await clock.measure('aggregate', () => gcnVInput(x, lists, control))
   const target = neighbourConfidence(lists, labels)
@@ -134,17 +149,15 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const first = await clock.measure('train_gcn_v', () =>
     trainGcnV({ input: vInput, target, fit, heldOut: held }, optionsV, control),
   )
-  const trial = await apply(first.weights, Math.max(k, connectivityK))
-  const choices = await clock.measure('select', () => {
-    return {
-      raw: chooseTreeTau(lists, trial.confidence, labels, isHeldOut),
-      rebuilt: chooseTreeTau(shorterLists(trial.lists, k), trial.confidence, labels, isHeldOut),
-      nearestCandidate: chooseTreeTau(shorterLists(trial.lists, connectivityK), trial.confidence, labels, isHeldOut),
-      threshold: chooseTau(labels, isHeldOut, (tau) => thresholdPartition(lists, tau)),
-    }
-  })
-  const graph = choices.rebuilt.score >= choices.raw.score ? 'rebuilt' : 'raw'
-  const tree = choices[graph]
+  const trial = await apply(first.weights)
+  const { raw, rebuilt, threshold } = await clock.measure('select', () => ({
+    raw: bestCut(longLists, trial.confidence),
+    rebuilt: bestCut(trial.lists, trial.confidence),
+    threshold: chooseTau(labels, isHeldOut, (tau) => thresholdPartition(lists, tau)),
+  }))
+  const tree = rebuilt.score >= raw.score ? rebuilt : raw
+
+  const calibration = await clock.measure('calibrate', () => calibrate())
 
   let viaE: TauChoice | undefined
   if (parameters.connectivity ?? true) {
@@ -155,15 +168,15 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     const { preferred } = await clock.measure('gcn_e', () => predictE(trained.weights, sets))
     viaE = chooseTreeTau(sets.lists, trial.confidence, labels, isHeldOut, preferred)
   }
-  const usesNetwork = viaE !== undefined && viaE.score >= choices.nearestCandidate.score + WORTH_OF_GCN_E
-  const connectivity = usesNetwork && viaE ? viaE : choices.nearestCandidate
+  const usesNetwork = viaE !== undefined && viaE.score >= tree.score + WORTH_OF_GCN_E
+  const connectivity = usesNetwork && viaE ? { ...viaE, k: connectivityK } : rebuilt
 
   const last = await clock.measure('refit_gcn_v', () =>
     trainGcnV({ input: vInput, target, fit: all, heldOut: new Int32Array(0) }, optionsV, control),
   )
   const gcnE = usesNetwork
     ? await clock.measure('refit_gcn_e', async () => {
-        const sets = setsOf(await apply(last.weights, connectivityK))
+        const sets = setsOf(await apply(last.weights))
         const { weights } = await trainGcnE({ sets, labels, fit: all, heldOut: new Int32Array(0) }, optionsE, control)
         return weights
       })
@@ -174,11 +187,15 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     embeddingDimension: x.cols,
     seed,
     k,
-    tree: { graph, tau: { raw: choices.raw.tau, rebuilt: choices.rebuilt.tau } },
-    connectivity: { k: connectivityK, tau: connectivity.tau, rho, usesNetwork },
-    threshold: { tau: choices.threshold.tau },
-    calibration: fitCalibration(longLists, labels) ?? priorCalibration(longLists, x, seed),
-    heldOut: { gcnV: tree.score, gcnVE: connectivity.score, threshold: choices.threshold.score },
+    tree: { graph: tree === rebuilt ? 'rebuilt' : 'raw', raw: cutOf(raw), rebuilt: cutOf(rebuilt) },
+    connectivity: { ...cutOf(connectivity), rho, usesNetwork },
+    threshold: { k, tau: threshold.tau },
+    calibration,
+    heldOut: {
+      gcnV: tree.score,
+      gcnVE: usesNetwork ? connectivity.score : tree.score,
+      threshold: threshold.score,
+    },
     gcnV: last.weights,
     ...(gcnE && { gcnE }),
   }
@@ -192,26 +209,19 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       k,
       heldOut: model.heldOut,
       curves: {
-        raw: choices.raw.curve,
-        rebuilt: choices.rebuilt.curve,
-        nearestCandidate: choices.nearestCandidate.curve,
+        raw: raw.curve,
+        rebuilt: rebuilt.curve,
         ...(viaE && { gcnE: viaE.curve }),
-        threshold: choices.threshold.curve,
+        threshold: threshold.curve,
       },
-      explanation: explain(
-        model,
-        choices.raw.score,
-        choices.rebuilt.score,
-        choices.nearestCandidate.score,
-        viaE?.score,
-      ),
+      explanation: explain(model, raw.score, rebuilt.score, viaE?.score),
       phases: clock.phases,
       backend,
     },
   }
 
   /** Confidence of every labelled vertex, and the lists rebuilt on F_L. */
-  async function apply(weights: WeightArrays, neighbours: number) {
+  async function apply(weights: WeightArrays) {
     const parameters = toParameters(weights)
     try {
       const { confidence, hidden } = await gcnVPredict(parameters, vInput, { signal: control.signal })
@@ -219,11 +229,48 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       return {
         confidence,
         features,
-        lists: await knn(features, Math.min(mostNeighbours, neighbours), { signal: control.signal }),
+        lists: await knn(features, longK, { signal: control.signal }),
       }
     } finally {
       disposeParameters(parameters)
     }
+  }
+
+  /** Probabilities learnt on all labelled edges, then adjusted to what the chosen tree makes of held-out identities. */
+  function calibrate(): EdgeCalibration {
+    const base = fitCalibration(longLists, labels)
+    if (!base) return priorCalibration(longLists, x, seed)
+    const graph = shorterLists(tree === rebuilt ? trial.lists : longLists, tree.k)
+    const partition = treePartition(graph, trial.confidence, { tau: tree.tau })
+    const forest = clusterForest(partition.labels, longLists, trial.confidence, x, partition.parent)
+    const probability = edgeProbability(base, longLists)
+    const parent = Array.from(
+      held.filter((v) => forest.parent[v] >= 0),
+      (v) => ({
+        probability: probability(v, forest.parent[v], forest.parentSimilarity[v], 'any'),
+        isSame: labels[v] === labels[forest.parent[v]],
+      }),
+    )
+    const questions = mergeCandidates(
+      partition.labels,
+      forest.clusterSizes,
+      shorterLists(longLists, CALIBRATION_K),
+      trial.confidence,
+      (v, u, similarity) => probability(v, u, similarity, 'any'),
+    )
+    const merge = Array.from(questions.child.keys())
+      .filter((i) => isHeldOut(labels[questions.child[i]]) || isHeldOut(labels[questions.parent[i]]))
+      .map((i) => ({
+        probability: questions.probability[i],
+        isSame: labels[questions.child[i]] === labels[questions.parent[i]],
+      }))
+    return adjustCalibration(base, { parent, merge })
+  }
+
+  /** The number of neighbours and the threshold that do best, the fewer neighbours where they are equal. */
+  function bestCut(lists: NeighbourLists, confidence: Float32Array): TauChoice & TreeCut {
+    const cuts = treeKs.map((k) => ({ ...chooseTreeTau(shorterLists(lists, k), confidence, labels, isHeldOut), k }))
+    return cuts.reduce((best, cut) => (cut.score > best.score ? cut : best))
   }
 
   function setsOf(applied: { confidence: Float32Array; features: Matrix; lists: NeighbourLists }): CandidateSets {
@@ -273,25 +320,27 @@ function splitIdentities(labels: Labels, share: number, seed: number): { heldOut
 }
 
 function explain(
-  { tree, connectivity, k, threshold, heldOut }: ClusteringModel,
+  { tree, connectivity, threshold, heldOut }: ClusteringModel,
   raw: number,
   rebuilt: number,
-  nearest: number,
   viaE?: number,
 ): string {
   const percent = (score: number) => (100 * score).toFixed(1)
+  const { k, tau } = tree[tree.graph]
   const network =
     viaE === undefined
       ? 'GCN-E was not trained.'
       : connectivity.usesNetwork
-        ? `GCN-E chooses the edges (${percent(viaE)} against ${percent(nearest)} for the nearest candidate).`
-        : `GCN-E is passed over: on held-out identities it gave ${percent(viaE)}, the nearest candidate ${percent(nearest)}.`
+        ? `GCN-E chooses the edges: it gave ${percent(viaE)}.`
+        : `GCN-E is passed over: it gave ${percent(viaE)}, no better than the nearest candidate beyond noise.`
   return (
-    `Each vertex has ${k} neighbours. The tree is cut from the ${tree.graph === 'raw' ? 'graph of the embedding' : 'graph rebuilt on GCN-V features'} ` +
-    `at tau ${tree.tau[tree.graph].toFixed(2)}: mean F on held-out identities ${percent(raw)} raw, ${percent(rebuilt)} rebuilt. ${network} ` +
-    `A plain cosine threshold of ${threshold.tau.toFixed(2)} gives ${percent(heldOut.threshold)}.`
+    `Mean of pairwise and BCubed F on held-out identities: ${percent(raw)} on the graph of the embedding, ${percent(rebuilt)} on the ` +
+    `graph rebuilt on GCN-V features, so the ${tree.graph} graph is cut, at ${k} neighbours and tau ${tau.toFixed(2)}. ${network} ` +
+    `A plain cosine threshold of ${threshold.tau.toFixed(2)} gave ${percent(heldOut.threshold)}.`
   )
 }
+
+const cutOf = ({ k, tau }: TreeCut): TreeCut => ({ k, tau })
 
 function thin<T>(points: readonly T[], most: number): readonly T[] {
   if (points.length <= most) return points

@@ -33,14 +33,14 @@ export interface MergeCandidates {
  * Source: [TIAN07] in spirit; the currency is that of the review queue, expected wrong pairs. Pairs that a cannot-link
  * already decides and excluded vertices are left out.
  *
- * @param probability calibrated probability of the edge at position e of the lists
+ * @param probability calibrated probability that two neighbours are of one identity
  */
 export function mergeCandidates(
   labels: Labels,
   sizes: Int32Array,
   lists: NeighbourLists,
   confidence: Float32Array,
-  probability: (v: number, e: number) => number,
+  probability: (v: number, u: number, similarity: number) => number,
   constraints?: Constraints,
   options: MergeOptions = {},
 ): MergeCandidates {
@@ -61,7 +61,7 @@ export function mergeCandidates(
       if (ids[e] < 0 || labels[ids[e]] === labels[v] || isExcluded[ids[e]]) continue
       const key = keyOf(v, ids[e])
       if (decided.has(key)) continue
-      const p = probability(v, e)
+      const p = probability(v, ids[e], similarities[e])
       const held = best.get(key)
       if (!held || p > held.p) best.set(key, { v, e, p })
     }
