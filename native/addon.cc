@@ -333,7 +333,9 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
 
   // A list holds at most all rows. Coarse arithmetic leaves more candidates within the margin.
   const int64_t most = s.slots + 1;
-  int64_t capacity = roundUp((s.engine->perWord == 4 ? 6 : 2) * (int64_t)r.k + 64, 32);
+  // By cells a row meets few others, so that short lists will do, and they are most of the memory.
+  const int64_t room = inCells ? r.k * 3 / 2 : (s.engine->perWord == 4 ? 6 : 2) * (int64_t)r.k + 32;
+  int64_t capacity = roundUp(room + 8, 32);
   if (capacity > most) capacity = most;
   const int64_t lists = s.queries;
   s.capacity = (int32_t)capacity;

@@ -1,6 +1,6 @@
 import { EngineError, throwIfAborted } from '../errors.ts'
 import type { Control, CsrGraph, Matrix, NeighbourLists } from '../types.ts'
-import { type CellHost, searchCells } from './cells.ts'
+import { type CellHost, type CellLayout, searchCells } from './cells.ts'
 import { badRow, checkAggregate, checkKnn } from './check.ts'
 import type { FeatureStore, GemmShape, Kernels, KnnOptions } from './contract.ts'
 import { cores, filePath, hostRequire } from './node-host.ts'
@@ -66,7 +66,12 @@ export function createNativeKernels(options: NativeOptions = {}): Kernels {
     return search(x, k, knnOptions, { queries: knnOptions.queries })
   }
 
-  async function search(x: FeatureStore, k: number, control: KnnOptions, extra: object): Promise<NeighbourLists> {
+  async function search(
+    x: FeatureStore,
+    k: number,
+    control: KnnOptions,
+    extra: Partial<CellLayout> & { queries?: Int32Array },
+  ): Promise<NeighbourLists> {
     const n = control.queries ? control.queries.length : x.rows
     const ids = new Int32Array(n * k)
     const similarities = new Float32Array(n * k)
