@@ -1,4 +1,4 @@
-import { type ClusterParameters, type ClusteringModel, decodeModel, evaluateClustering } from '../engine/index.ts'
+import { type ClusteringModel, type ClusterParameters, decodeModel, evaluateClustering } from '../engine/index.ts'
 import type { ClusterRun, Prisma } from '../generated/prisma/client.ts'
 import type { App } from '../services/app.ts'
 import { clusterRunJob } from '../services/cluster-runs.ts'
@@ -40,7 +40,10 @@ export const clusterItems = implementJob(
       progress('load', read, total)
     })
     if (itemIds.length < 2) {
-      throw new DomainError('INVALID_STATE', `clustering needs at least 2 items with an embedding: got ${itemIds.length}`)
+      throw new DomainError(
+        'INVALID_STATE',
+        `clustering needs at least 2 items with an embedding: got ${itemIds.length}`,
+      )
     }
     const labels = await readKnownLabels(app, projectId, itemIds)
     const result = await app.engine.cluster(
@@ -76,7 +79,12 @@ export const clusterItems = implementJob(
             phases: result.phases.map((phase) => ({ peakRssBytes: 0, ...phase })),
             confidenceHistogram: histogramOf(result.confidence),
             ...(scores.n >= MIN_COMPARED && {
-              quality: { pairwise: { ...scores.pairwise }, bcubed: { ...scores.bcubed }, nmi: scores.nmi, itemCount: scores.n },
+              quality: {
+                pairwise: { ...scores.pairwise },
+                bcubed: { ...scores.bcubed },
+                nmi: scores.nmi,
+                itemCount: scores.n,
+              },
             }),
           },
         })

@@ -40,7 +40,11 @@ export interface JobHandler {
 export function implementJob<Payload>(
   definition: JobDefinition<Payload>,
   run: (context: JobContext<Payload>) => Promise<void>,
-  settle: (tx: Tx, job: Omit<Job, 'payload'> & { payload: Payload }, settlement: Settlement) => Promise<void> = async () => {},
+  settle: (
+    tx: Tx,
+    job: Omit<Job, 'payload'> & { payload: Payload },
+    settlement: Settlement,
+  ) => Promise<void> = async () => {},
 ): JobHandler {
   return {
     name: definition.name,

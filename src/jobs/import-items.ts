@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { DomainError } from '../services/errors.ts'
 import { ensureSpaceIndex } from '../services/embedding-index.ts'
+import { DomainError } from '../services/errors.ts'
 import { checkEmbedding, type ReadyRow, storeBatch } from '../services/import-batch.ts'
 import { confirmLabels } from '../services/import-labels.ts'
 import { type ImportSource, locateManifest } from '../services/import-source.ts'

@@ -1,4 +1,11 @@
-import { type ClusteringModel, decodeModel, encodeModel, type EvaluationOutput, type Labels, type Matrix } from '../engine/index.ts'
+import {
+  type ClusteringModel,
+  decodeModel,
+  type EvaluationOutput,
+  encodeModel,
+  type Labels,
+  type Matrix,
+} from '../engine/index.ts'
 import type { App } from '../services/app.ts'
 import { readManifestRows } from '../services/dataset-manifest.ts'
 import { readEmbeddings } from '../services/embedding-matrix.ts'
@@ -13,7 +20,11 @@ const MIN_IDENTITIES = 10
 const MAX_CURVE_POINTS = 500
 
 /** Rows of a matrix and their labels, without those whose label is not wanted. */
-function select(matrix: Matrix, labels: Labels, isWanted: (label: number) => boolean): { features: Matrix; labels: Labels } {
+function select(
+  matrix: Matrix,
+  labels: Labels,
+  isWanted: (label: number) => boolean,
+): { features: Matrix; labels: Labels } {
   const kept = [...labels.keys()].filter((row) => isWanted(labels[row] as number))
   const data = new Float32Array(kept.length * matrix.cols)
   kept.forEach((row, i) => {

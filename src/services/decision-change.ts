@@ -20,7 +20,8 @@ export const MAX_ITEMS = 250
 export const MAX_MERGED = 50
 
 function checkIds(what: string, ids: readonly string[], most: number, path: string[]): void {
-  if (ids.length < 1 || ids.length > most) throw invalid(`${what} must have 1 to ${most} entries: got ${ids.length}`, ...path)
+  if (ids.length < 1 || ids.length > most)
+    throw invalid(`${what} must have 1 to ${most} entries: got ${ids.length}`, ...path)
   if (new Set(ids).size < ids.length) throw invalid(`${what} must not repeat an entry`, ...path)
 }
 

@@ -293,7 +293,15 @@ class PlanBuilder {
   }
 
   /** Two items are different: the side of the left one leaves, except what must stay with the right one. */
-  #separate({ leftItemId, rightItemId, leavingItemIds }: { leftItemId: string; rightItemId: string; leavingItemIds: string[] }) {
+  #separate({
+    leftItemId,
+    rightItemId,
+    leavingItemIds,
+  }: {
+    leftItemId: string
+    rightItemId: string
+    leavingItemIds: string[]
+  }) {
     const left = this.#memberOf(leftItemId)
     const right = this.#memberOf(rightItemId)
     this.plan.statements.push(cannot(leftItemId, rightItemId))
@@ -369,7 +377,9 @@ function checkConsistency(state: DecisionState, plan: Plan): void {
 
 /** Items that must be together end in one identity, and those that must not, apart: whatever the change asked for. */
 function checkMemberships(state: DecisionState, plan: Plan, closure: ConstraintClosure): void {
-  const after = new Map([...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]))
+  const after = new Map(
+    [...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]),
+  )
   for (const { itemId, toIdentityId } of plan.moves) after.set(itemId, toIdentityId)
   for (const statement of [...state.statements, ...plan.statements]) {
     const { kind, leftItemId, rightItemId } = statement

@@ -43,7 +43,9 @@ export async function writeDecision(
       actorId: actor.userId,
       comment: actor.comment,
       payload,
-      itemCount: plan.moves.filter(({ itemId, toIdentityId }) => state.members.get(itemId)?.identityId !== (toIdentityId ?? undefined)).length,
+      itemCount: plan.moves.filter(
+        ({ itemId, toIdentityId }) => state.members.get(itemId)?.identityId !== (toIdentityId ?? undefined),
+      ).length,
       taskId: actor.taskId,
       requestId: actor.requestId,
     },
@@ -139,9 +141,22 @@ export async function recountIdentities(tx: Tx, projectId: string, ids: readonly
     WHERE i."projectId" = ${projectId}::uuid AND i."id" = t.id`
 }
 
-async function writeIdentities(tx: Tx, projectId: string, plan: Plan, state: DecisionState, decisionId: string): Promise<void> {
+async function writeIdentities(
+  tx: Tx,
+  projectId: string,
+  plan: Plan,
+  state: DecisionState,
+  decisionId: string,
+): Promise<void> {
   const targets = plan.moves.flatMap(({ toIdentityId }) => (toIdentityId ? [toIdentityId] : []))
-  const ids = [...new Set([...plan.touched, ...targets, ...plan.identityChanges.keys(), ...plan.newIdentities.map(({ id }) => id)])]
+  const ids = [
+    ...new Set([
+      ...plan.touched,
+      ...targets,
+      ...plan.identityChanges.keys(),
+      ...plan.newIdentities.map(({ id }) => id),
+    ]),
+  ]
   for (const [id, change] of plan.identityChanges) {
     await tx.identity.update({ where: { projectId_id: { projectId, id } }, data: change })
   }

@@ -52,11 +52,20 @@ const MAX_INTERVENING = 20
 function tokenOf(change: DecisionChange, state: DecisionState): string {
   const identities = [...state.identities.values()].map(({ id, revision }) => `${id}@${revision}`).sort()
   const statements = state.statements.map(({ id }) => id).sort()
-  const members = [...state.members.values()].map(({ itemId, identityId, source }) => `${itemId}>${identityId}:${source}`).sort()
-  return createHash('sha256').update(JSON.stringify([change, identities, statements, members])).digest('base64url')
+  const members = [...state.members.values()]
+    .map(({ itemId, identityId, source }) => `${itemId}>${identityId}:${source}`)
+    .sort()
+  return createHash('sha256')
+    .update(JSON.stringify([change, identities, statements, members]))
+    .digest('base64url')
 }
 
-async function checkRevisions(tx: Tx, projectId: string, state: DecisionState, expected: readonly ExpectedRevision[]): Promise<void> {
+async function checkRevisions(
+  tx: Tx,
+  projectId: string,
+  state: DecisionState,
+  expected: readonly ExpectedRevision[],
+): Promise<void> {
   for (const [i, { identityId, revision }] of expected.entries()) {
     const now =
       state.identities.get(identityId) ??
@@ -123,7 +132,9 @@ export async function applyDecision(app: App, viewer: Viewer, input: ApplyDecisi
 
 /** Where everybody of the touched identities would be. */
 function groupsAfter(state: DecisionState, plan: Plan): PreviewGroup[] {
-  const after = new Map([...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]))
+  const after = new Map(
+    [...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]),
+  )
   for (const { itemId, toIdentityId } of plan.moves) after.set(itemId, toIdentityId)
   const groups = new Map<string, string[]>()
   for (const [itemId, identityId] of after) {
@@ -135,7 +146,9 @@ function groupsAfter(state: DecisionState, plan: Plan): PreviewGroup[] {
   const fresh = new Set(plan.newIdentities.map(({ id }) => id))
   return [...groups]
     .map(([id, itemIds]) => ({ identityId: fresh.has(id) ? null : id, itemIds: itemIds.sort() }))
-    .sort((a, b) => b.itemIds.length - a.itemIds.length || ((a.itemIds[0] as string) < (b.itemIds[0] as string) ? -1 : 1))
+    .sort(
+      (a, b) => b.itemIds.length - a.itemIds.length || ((a.itemIds[0] as string) < (b.itemIds[0] as string) ? -1 : 1),
+    )
 }
 
 /** Expected wrong pairs that the plan takes away: of members it places by hand or frees. */
@@ -167,7 +180,8 @@ export async function previewDecision(
   return {
     ...common,
     groups: groupsAfter(state, plan),
-    itemCount: plan.moves.filter((move) => (state.members.get(move.itemId)?.identityId ?? null) !== move.toIdentityId).length,
+    itemCount: plan.moves.filter((move) => (state.members.get(move.itemId)?.identityId ?? null) !== move.toIdentityId)
+      .length,
     tasksResolved: (await findNeedlessTasks(app, projectId, state, plan)).length,
     riskDelta: riskDelta(state, plan),
     conflictIds: [],

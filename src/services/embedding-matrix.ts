@@ -1,5 +1,5 @@
-import type { EmbeddingSpace } from '../generated/prisma/client.ts'
 import type { Matrix } from '../engine/index.ts'
+import type { EmbeddingSpace } from '../generated/prisma/client.ts'
 import type { App } from './app.ts'
 import { decodeVector } from './vectors.ts'
 
@@ -22,9 +22,7 @@ export async function readEmbeddings(
   onlyItems?: readonly string[],
   onRows: (read: number, total: number) => void = () => {},
 ): Promise<EmbeddingMatrix> {
-  const total = onlyItems
-    ? onlyItems.length
-    : await app.prisma.embedding.count({ where: { projectId, spaceId } })
+  const total = onlyItems ? onlyItems.length : await app.prisma.embedding.count({ where: { projectId, spaceId } })
   let data = new Float32Array(total * dimension)
   const itemIds: string[] = []
   const wanted = onlyItems && [...onlyItems].sort()

@@ -1,4 +1,4 @@
-import { Prisma, type Identity, type IdentityState } from '../generated/prisma/client.ts'
+import { type Identity, type IdentityState, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import type { DecisionChange } from './decision-change.ts'
@@ -129,17 +129,19 @@ const MAX_NAME = 200
 
 function changesOf({ identityId, name, state }: IdentityUpdate): DecisionChange[] {
   const changes: DecisionChange[] = []
+  // The state first: it can be refused, a name can not, so that a refused row has written nothing.
+  if (state === 'CONFIRMED') changes.push({ confirm: { identityId } })
+  else if (state === 'LOCKED') changes.push({ lock: { identityId } })
+  else if (state === 'DISSOLVED') changes.push({ dissolve: { identityId } })
+  else if (state != null) throw new DomainError('INVALID', `state must be CONFIRMED, LOCKED or DISSOLVED: got ${state}`)
   if (name != null) {
     const trimmed = name.trim()
     if (trimmed.length < 1 || trimmed.length > MAX_NAME) {
       throw new DomainError('INVALID', `name must have 1 to ${MAX_NAME} characters: got ${trimmed.length}`)
     }
+    if (state === 'DISSOLVED') throw new DomainError('INVALID', 'an identity can not be dissolved and named at once')
     changes.push({ rename: { identityId, name: trimmed } })
   }
-  if (state === 'CONFIRMED') changes.push({ confirm: { identityId } })
-  else if (state === 'LOCKED') changes.push({ lock: { identityId } })
-  else if (state === 'DISSOLVED') changes.push({ dissolve: { identityId } })
-  else if (state != null) throw new DomainError('INVALID', `state must be CONFIRMED, LOCKED or DISSOLVED: got ${state}`)
   if (changes.length === 0) throw new DomainError('INVALID', 'a row must give a name or a state: got neither')
   return changes
 }
@@ -168,7 +170,13 @@ async function updateOne(tx: Tx, viewer: Viewer, projectId: string, update: Iden
   for (const change of changes) {
     const state = await readDecisionState({ prisma: tx }, projectId, change)
     const plan = planDecision(state, change, newId)
-    await writeDecision(tx, { projectId, userId: viewer.userId, requestId: viewer.requestId }, state, plan, change as never)
+    await writeDecision(
+      tx,
+      { projectId, userId: viewer.userId, requestId: viewer.requestId },
+      state,
+      plan,
+      change as never,
+    )
   }
 }
 
@@ -204,8 +212,15 @@ export async function updateIdentities(
           outcomes.push({ identityId: update.identityId })
         } catch (error) {
           if (!(error instanceof DomainError)) throw error
-          const detail = { ...error.detail, projectId, path: ['input', 'updates', String(i), ...(error.detail.path ?? [])] }
-          outcomes.push({ identityId: update.identityId, refusal: { code: error.code, message: error.message, detail } })
+          const detail = {
+            ...error.detail,
+            projectId,
+            path: ['input', 'updates', String(i), ...(error.detail.path ?? [])],
+          }
+          outcomes.push({
+            identityId: update.identityId,
+            refusal: { code: error.code, message: error.message, detail },
+          })
         }
       }
       if (errorPolicy === 'REJECT_EVERYTHING' && outcomes.some(({ refusal }) => refusal)) throw new Rollback(outcomes)

@@ -1,4 +1,10 @@
-import { Prisma, type Identity, type IdentityMember, type MembershipSource, type Vertex } from '../generated/prisma/client.ts'
+import {
+  type Identity,
+  type IdentityMember,
+  type MembershipSource,
+  Prisma,
+  type Vertex,
+} from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { invalid } from './errors.ts'
@@ -104,7 +110,12 @@ export interface MergeCandidate {
 }
 
 /** Merge candidates of an identity from the published run, best first; a pair that a cannot-link forbids is flagged. */
-export async function listMergeCandidates(app: App, viewer: Viewer, { projectId, id }: Ref, first: number): Promise<MergeCandidate[]> {
+export async function listMergeCandidates(
+  app: App,
+  viewer: Viewer,
+  { projectId, id }: Ref,
+  first: number,
+): Promise<MergeCandidate[]> {
   await requireAccess(app, viewer, projectId, 'project.read')
   if (first < 1 || first > 100) throw invalid(`first must be 1 to 100: got ${first}`, 'first')
   return app.prisma.$queryRaw<MergeCandidate[]>`

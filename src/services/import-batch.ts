@@ -1,8 +1,8 @@
 import type { EmbeddingSpace, ImportConflict, Item, Prisma } from '../generated/prisma/client.ts'
-import { encodeVectors, findVectorOid } from './vectors.ts'
 import type { App, Tx } from './app.ts'
 import { newId } from './id.ts'
 import type { ManifestRow } from './manifest.ts'
+import { encodeVectors, findVectorOid } from './vectors.ts'
 
 /** A manifest row whose picture is stored and whose vector was checked. */
 export interface ReadyRow extends ManifestRow {
@@ -77,7 +77,8 @@ export async function storeBatch(
     else if (onExisting === 'REJECT') refused.push({ ...row, problem: `externalKey ${row.externalKey} exists already` })
     else if (onExisting === 'REPLACE') replaced.push({ itemId: item.id, row })
   }
-  if (created.length > 0) await tx.item.createMany({ data: created.map(({ itemId, row }) => itemOf(projectId, itemId, row)) })
+  if (created.length > 0)
+    await tx.item.createMany({ data: created.map(({ itemId, row }) => itemOf(projectId, itemId, row)) })
   for (const { itemId, row } of replaced) {
     const { projectId: _p, id: _i, externalKey: _k, ...data } = itemOf(projectId, itemId, row)
     await tx.item.update({ where: { projectId_id: { projectId, id: itemId } }, data })

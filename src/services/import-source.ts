@@ -41,7 +41,10 @@ async function stagedSource(app: App, projectId: string, stagedUrl: string): Pro
     fileName: upload.fileName,
     open: () => app.files.open(upload.fileKey),
     readImage: async (image) => {
-      throw new DomainError('INVALID', `image ${image} can not be found: an uploaded manifest can not name files on the server; put manifest and pictures in a folder named by IMPORT_ROOTS`)
+      throw new DomainError(
+        'INVALID',
+        `image ${image} can not be found: an uploaded manifest can not name files on the server; put manifest and pictures in a folder named by IMPORT_ROOTS`,
+      )
     },
   }
 }
@@ -72,7 +75,8 @@ async function folderSource(app: App, manifestUrl: string): Promise<ImportSource
       const file = await resolveWithin([folder], path.resolve(folder, image))
       if (!file) throw new DomainError('INVALID', `image ${image} is not in the folder of the manifest`)
       const { size } = await stat(file)
-      if (size > maxUploadBytes) throw new DomainError('INVALID', `image ${image} has ${size} bytes: at most ${maxUploadBytes} are taken`)
+      if (size > maxUploadBytes)
+        throw new DomainError('INVALID', `image ${image} has ${size} bytes: at most ${maxUploadBytes} are taken`)
       return readFile(file)
     },
   }

@@ -10,7 +10,8 @@ const MEDIA_LIFE_SECONDS = 3_600
 const DOWNLOAD_LIFE_SECONDS = 3_600
 const UPLOAD_LIFE_SECONDS = 6 * 3_600
 
-const signed = (app: App, path: string, lifeSeconds: number) => app.config.publicUrl + app.tokens.signPath(path, lifeSeconds)
+const signed = (app: App, path: string, lifeSeconds: number) =>
+  app.config.publicUrl + app.tokens.signPath(path, lifeSeconds)
 
 /** Shown for an item without a picture: a path that answers with a drawn placeholder. */
 const NO_IMAGE = '/media/none.svg'

@@ -26,7 +26,11 @@ const meanF = ({ pairwiseF, bcubedF }: Pick<EvaluationOutput, 'pairwiseF' | 'bcu
   (pairwiseF.value + bcubedF.value) / 2
 
 /** Stores a trained model. The gate: worse than the active one on the frozen hold-out is REJECTED. */
-export async function createModelVersion(tx: Tx, training: TrainingRun, measured: MeasuredModel): Promise<ModelVersion> {
+export async function createModelVersion(
+  tx: Tx,
+  training: TrainingRun,
+  measured: MeasuredModel,
+): Promise<ModelVersion> {
   const { projectId } = training
   await tx.$executeRaw`/* createModelVersion */ SELECT 1 FROM "Project" WHERE "id" = ${projectId}::uuid FOR UPDATE`
   const last = await tx.modelVersion.findFirst({ where: { projectId }, orderBy: { number: 'desc' } })

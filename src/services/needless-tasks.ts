@@ -18,7 +18,9 @@ export async function findNeedlessTasks(
   exceptTaskId?: string,
 ): Promise<string[]> {
   const touched = [...plan.touched]
-  const stated = plan.statements.flatMap(({ leftItemId, rightItemId }) => (rightItemId ? [leftItemId, rightItemId] : [leftItemId]))
+  const stated = plan.statements.flatMap(({ leftItemId, rightItemId }) =>
+    rightItemId ? [leftItemId, rightItemId] : [leftItemId],
+  )
   const items = [...new Set([...plan.moves.map(({ itemId }) => itemId), ...stated])]
   if (items.length === 0 && touched.length === 0) return []
   const tasks = await prisma.$queryRaw<OpenTask[]>`
@@ -27,12 +29,18 @@ export async function findNeedlessTasks(
     WHERE "projectId" = ${projectId}::uuid AND "state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED')
       AND ("leftItemId" = ANY(${items}::uuid[]) OR "rightItemId" = ANY(${items}::uuid[])
         OR "leftIdentityId" = ANY(${touched}::uuid[]) OR "rightIdentityId" = ANY(${touched}::uuid[]))`
-  const after = new Map([...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]))
+  const after = new Map(
+    [...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]),
+  )
   for (const { itemId, toIdentityId } of plan.moves) after.set(itemId, toIdentityId)
-  const excluded = new Set(plan.statements.filter(({ kind }) => kind === 'EXCLUDED').map(({ leftItemId }) => leftItemId))
+  const excluded = new Set(
+    plan.statements.filter(({ kind }) => kind === 'EXCLUDED').map(({ leftItemId }) => leftItemId),
+  )
   const decided = new Set(plan.statements.map((s) => [s.leftItemId, s.rightItemId ?? ''].sort().join('/')))
   const gone = new Set(
-    [...plan.identityChanges].filter(([, change]) => change.state === 'MERGED' || change.state === 'DISSOLVED').map(([id]) => id),
+    [...plan.identityChanges]
+      .filter(([, change]) => change.state === 'MERGED' || change.state === 'DISSOLVED')
+      .map(([id]) => id),
   )
   const isNeedless = (task: OpenTask): boolean => {
     const { leftItemId: left, rightItemId: right, leftIdentityId, rightIdentityId } = task
@@ -42,7 +50,10 @@ export async function findNeedlessTasks(
     if (task.kind === 'OUTLIERS') return leftIdentityId !== null && gone.has(leftIdentityId)
     if (!left || !right || !after.has(left) || !after.has(right)) {
       // One side lies outside what changed: the question stands unless its identity is gone.
-      return task.kind === 'EDGE' && ((leftIdentityId && gone.has(leftIdentityId)) || (rightIdentityId && gone.has(rightIdentityId))) === true
+      return (
+        task.kind === 'EDGE' &&
+        ((leftIdentityId && gone.has(leftIdentityId)) || (rightIdentityId && gone.has(rightIdentityId))) === true
+      )
     }
     const isTogether = after.get(left) !== null && after.get(left) === after.get(right)
     return task.kind === 'EDGE' ? !isTogether : isTogether
@@ -55,6 +66,12 @@ export async function closeTasks(tx: Tx, projectId: string, ids: readonly string
   if (ids.length === 0) return
   await tx.reviewTask.updateMany({
     where: { projectId, id: { in: [...ids] } },
-    data: { state: 'OBSOLETE', assigneeId: null, leaseExpiresAt: null, revision: { increment: 1 }, updatedAt: new Date() },
+    data: {
+      state: 'OBSOLETE',
+      assigneeId: null,
+      leaseExpiresAt: null,
+      revision: { increment: 1 },
+      updatedAt: new Date(),
+    },
   })
 }

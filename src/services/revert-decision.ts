@@ -51,7 +51,8 @@ export async function revertDecision(app: App, viewer: Viewer, input: RevertDeci
     if (blockedBy.length > 0) return { revertId: null, blockedBy: blockedBy.map(({ id }) => id) }
     return { revertId: await writeRevert(tx, viewer, decision), blockedBy: [] as string[] }
   })
-  const byId = (ids: string[]) => app.prisma.decision.findMany({ where: { projectId, id: { in: ids } }, orderBy: { ledgerRevision: 'desc' } })
+  const byId = (ids: string[]) =>
+    app.prisma.decision.findMany({ where: { projectId, id: { in: ids } }, orderBy: { ledgerRevision: 'desc' } })
   const [decision = null] = answer.revertId ? await byId([answer.revertId]) : []
   return { decision, blockedBy: await byId(answer.blockedBy) }
 }
@@ -74,7 +75,10 @@ async function writeRevert(tx: Tx, viewer: Viewer, decision: Decision): Promise<
       requestId: viewer.requestId,
     },
   })
-  await tx.constraint.updateMany({ where: { projectId, decisionId, revokedById: null }, data: { revokedById: revertId } })
+  await tx.constraint.updateMany({
+    where: { projectId, decisionId, revokedById: null },
+    data: { revokedById: revertId },
+  })
   await restoreIdentities(tx, decision, revertId)
   await tx.decision.update({ where: { projectId_id: { projectId, id: decisionId } }, data: { revertedById: revertId } })
   await reopenTask(tx, decision)
@@ -83,7 +87,12 @@ async function writeRevert(tx: Tx, viewer: Viewer, decision: Decision): Promise<
 }
 
 /** Items go back to where the decision took them from, unless a run has moved them since. */
-async function restoreMembers(tx: Tx, { projectId, id }: Decision, revertId: string, ledgerRevision: number): Promise<number> {
+async function restoreMembers(
+  tx: Tx,
+  { projectId, id }: Decision,
+  revertId: string,
+  ledgerRevision: number,
+): Promise<number> {
   const events = await tx.membershipEvent.findMany({ where: { projectId, decisionId: id } })
   const now = new Map(
     (
@@ -107,7 +116,11 @@ async function restoreMembers(tx: Tx, { projectId, id }: Decision, revertId: str
   await placeItems(
     tx,
     projectId,
-    undone.map(({ itemId, fromIdentityId, fromSource }) => ({ itemId, toIdentityId: fromIdentityId, source: fromSource })),
+    undone.map(({ itemId, fromIdentityId, fromSource }) => ({
+      itemId,
+      toIdentityId: fromIdentityId,
+      source: fromSource,
+    })),
   )
   return undone.filter(({ fromIdentityId, toIdentityId }) => fromIdentityId !== toIdentityId).length
 }

@@ -33,7 +33,9 @@ export function compileConstraints(constraints: readonly Constraint[], itemIds: 
   const cannotLinks: number[] = []
   const excluded: number[] = []
   const centres = new Map<string, number>()
-  const linked = new Set(constraints.flatMap((c) => (c.kind === 'MUST_LINK' ? [c.leftItemId, c.rightItemId as string] : [])))
+  const linked = new Set(
+    constraints.flatMap((c) => (c.kind === 'MUST_LINK' ? [c.leftItemId, c.rightItemId as string] : [])),
+  )
   for (const id of linked) {
     const index = present(id)
     if (index === undefined) continue

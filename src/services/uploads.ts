@@ -39,7 +39,11 @@ class LimitedStream extends Transform {
     super()
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error: Error | null, data?: Buffer) => void): void {
+  override _transform(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    done: (error: Error | null, data?: Buffer) => void,
+  ): void {
     this.#seen += chunk.length
     if (this.#seen <= this.limit) return done(null, chunk)
     done(new DomainError('LIMIT_EXCEEDED', `the file is larger than the ${this.limit} bytes announced`))
@@ -55,13 +59,20 @@ export async function receiveUpload(app: App, { projectId, id }: Ref, content: R
   content.once('error', (error) => limited.destroy(error))
   const stored = await app.files.put(content.pipe(limited))
   if (BigInt(stored.byteSize) !== upload.byteSize) {
-    throw new DomainError('INVALID', `the upload is incomplete: got ${stored.byteSize} bytes, expected ${upload.byteSize}: send it again`)
+    throw new DomainError(
+      'INVALID',
+      `the upload is incomplete: got ${stored.byteSize} bytes, expected ${upload.byteSize}: send it again`,
+    )
   }
   await app.prisma.upload.update({ where, data: { fileKey: stored.key } })
 }
 
 /** The finished upload that a staged address names, in this project. */
-export async function getStagedUpload(app: App, projectId: string, stagedUrl: string): Promise<Upload & { fileKey: string }> {
+export async function getStagedUpload(
+  app: App,
+  projectId: string,
+  stagedUrl: string,
+): Promise<Upload & { fileKey: string }> {
   const [ofProject, id = ''] = stagedUrl.slice(STAGED_SCHEME.length).split('/')
   const upload =
     ofProject === projectId && /^[0-9a-f-]{36}$/.test(id)
@@ -69,7 +80,10 @@ export async function getStagedUpload(app: App, projectId: string, stagedUrl: st
       : null
   if (!upload) throw invalid(`manifestUrl names no upload of this project: ${stagedUrl}`, 'input', 'manifestUrl')
   if (!upload.fileKey) {
-    throw new DomainError('INVALID_STATE', `the upload ${upload.fileName} has not arrived: PUT its bytes on uploadUrl first`)
+    throw new DomainError(
+      'INVALID_STATE',
+      `the upload ${upload.fileName} has not arrived: PUT its bytes on uploadUrl first`,
+    )
   }
   return upload as Upload & { fileKey: string }
 }
