@@ -333,8 +333,9 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
 
   // A list holds at most all rows. Coarse arithmetic leaves more candidates within the margin.
   const int64_t most = s.slots + 1;
-  // By cells a row meets few others, so that short lists will do, and they are most of the memory.
-  const int64_t room = inCells ? r.k * 3 / 2 : (s.engine->perWord == 4 ? 6 : 2) * (int64_t)r.k + 32;
+  // Coarse arithmetic leaves more candidates within the margin. Short lists cost time, long ones memory.
+  int64_t room = (s.engine->perWord == 4 ? 6 : 2) * (int64_t)r.k + 32;
+  if (s.queries * room * (int64_t)sizeof(Candidate) > (int64_t)4 << 30) room = r.k * 3 / 2;
   int64_t capacity = roundUp(room + 8, 32);
   if (capacity > most) capacity = most;
   const int64_t lists = s.queries;

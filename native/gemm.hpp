@@ -27,41 +27,52 @@ struct GemmEngine {
   void (*tile)(const uint32_t* left, const uint32_t* right, int depth, const float*, const int32_t*, const float*, float* c);
 };
 
-inline void packRight(const Product& p, int64_t k0, int64_t depth, int64_t n0, int64_t width, float* out) {
-  for (int64_t j = 0; j < width; j += PANEL, out += depth * PANEL) {
-    const int64_t lanes = width - j < PANEL ? width - j : PANEL;
-    if (!p.transposeB) {
-      for (int64_t l = 0; l < depth; l++) {
-        const float* from = p.b + (k0 + l) * p.n + n0 + j;
-        float* to = out + l * PANEL;
-        if (lanes == PANEL) memcpy(to, from, PANEL * sizeof(float));
-        else {
-          for (int64_t i = 0; i < PANEL; i++) to[i] = i < lanes ? from[i] : 0;
-        }
-      }
-    } else {
-      for (int64_t i = 0; i < PANEL; i++) {
-        const float* from = p.b + (n0 + j + i) * p.k + k0;
-        for (int64_t l = 0; l < depth; l++) out[l * PANEL + i] = i < lanes ? from[l] : 0;
+/** out[l][lane] = from[lane][l], 16 columns at a time so that both sides stay in the first cache; lanes past `rows` are 0. */
+template <int lanes>
+inline void packAcross(const float* from, int64_t stride, int64_t rows, int64_t depth, float* out) {
+  for (int64_t l0 = 0; l0 < depth; l0 += 16) {
+    const int64_t end = least(l0 + 16, depth);
+    for (int64_t r = 0; r < lanes; r++) {
+      if (r < rows) {
+        for (int64_t l = l0; l < end; l++) out[l * lanes + r] = from[r * stride + l];
+      } else {
+        for (int64_t l = l0; l < end; l++) out[l * lanes + r] = 0;
       }
     }
   }
 }
 
-inline void packLeftRows(const Product& p, int64_t k0, int64_t depth, int64_t m0, int64_t height, int mr, float* out) {
-  for (int64_t i = 0; i < height; i += mr, out += depth * mr) {
-    const int64_t rows = height - i < mr ? height - i : mr;
-    for (int64_t r = 0; r < mr; r++) {
-      if (r >= rows) {
-        for (int64_t l = 0; l < depth; l++) out[l * mr + r] = 0;
-      } else if (p.transposeA) {
-        for (int64_t l = 0; l < depth; l++) out[l * mr + r] = p.a[(k0 + l) * p.m + m0 + i + r];
-      } else {
-        const float* from = p.a + (m0 + i + r) * p.k + k0;
-        for (int64_t l = 0; l < depth; l++) out[l * mr + r] = from[l];
-      }
+/** out[l][lane] = from[l][lane]. */
+template <int lanes>
+inline void packAlong(const float* from, int64_t stride, int64_t rows, int64_t depth, float* out) {
+  for (int64_t l = 0; l < depth; l++, from += stride, out += lanes) {
+    if (rows >= lanes) {
+      memcpy(out, from, lanes * sizeof(float));
+    } else {
+      for (int64_t r = 0; r < lanes; r++) out[r] = r < rows ? from[r] : 0;
     }
   }
+}
+
+inline void packRight(const Product& p, int64_t k0, int64_t depth, int64_t n0, int64_t width, float* out) {
+  for (int64_t j = 0; j < width; j += PANEL, out += depth * PANEL) {
+    if (p.transposeB) packAcross<PANEL>(p.b + (n0 + j) * p.k + k0, p.k, width - j, depth, out);
+    else packAlong<PANEL>(p.b + k0 * p.n + n0 + j, p.n, width - j, depth, out);
+  }
+}
+
+template <int mr>
+inline void packLeftTiles(const Product& p, int64_t k0, int64_t depth, int64_t m0, int64_t height, float* out) {
+  for (int64_t i = 0; i < height; i += mr, out += depth * mr) {
+    if (p.transposeA) packAlong<mr>(p.a + k0 * p.m + m0 + i, p.m, height - i, depth, out);
+    else packAcross<mr>(p.a + (m0 + i) * p.k + k0, p.k, height - i, depth, out);
+  }
+}
+
+inline void packLeftRows(const Product& p, int64_t k0, int64_t depth, int64_t m0, int64_t height, int mr, float* out) {
+  if (mr == 12) packLeftTiles<12>(p, k0, depth, m0, height, out);
+  else if (mr == 6) packLeftTiles<6>(p, k0, depth, m0, height, out);
+  else packLeftTiles<4>(p, k0, depth, m0, height, out);
 }
 
 /** Rows [begin, end) of C, by one thread; `room` holds GEMM_FLOATS values. */

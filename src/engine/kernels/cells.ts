@@ -23,7 +23,7 @@ export interface CellLayout {
   readonly meets: Int32Array
 }
 
-const ROWS_A_CELL = 100
+const ROWS_A_CELL = 64
 const MOST_CELLS = 16_384
 const SAMPLE_A_CELL = 32
 const ROUNDS = 6

@@ -21,7 +21,7 @@ export interface KnnOptions extends Control {
    * `probes` others nearest to it. More probes, more recall; see `measureRecall`.
    */
   readonly probes?: number
-  /** How many cells; only with `probes`. Default: rows / 100, between 1 and 16384. */
+  /** How many cells; only with `probes`. Default: rows / 64, between 1 and 16384. */
   readonly cells?: number
   /** Seed of the cells; only with `probes`. Default 1. */
   readonly seed?: number
