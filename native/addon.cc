@@ -223,7 +223,7 @@ struct Scratches {
   Scratches(const Search& s, int threads) {
     const int64_t rows = s.blockSlots + 64;
     for (int t = 0; t < threads; t++) {
-      left.emplace_back(new Room<uint32_t>(rows * (s.words + 2)));
+      left.emplace_back(new Room<uint32_t>(rows * (s.words + 3)));
       keys.emplace_back(new Room<uint64_t>(2 * (int64_t)s.capacity));
       scores.emplace_back(new Room<float>(s.capacity + 64));
       Scratch one;
@@ -231,6 +231,7 @@ struct Scratches {
       one.left = left.back()->at;
       one.leftScale = (float*)(one.left + rows * s.words);
       one.leftOffset = (int32_t*)(one.leftScale + rows);
+      one.leftReach = one.leftScale + 2 * rows;
       one.keys = keys.back()->at;
       one.postponed = new int32_t[64];
       of.push_back(one);
@@ -321,20 +322,21 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
   }
 
   Room<uint32_t> panels(s.slots * s.words), valid(s.slots / PANEL);
-  Room<float> scale(s.slots), moved(s.slots);
+  Room<float> scale(s.slots), moved(s.slots), reach(s.slots);
   Room<int32_t> offset(s.slots), locks(s.blocks);
   s.panels = panels.at;
   s.valid = valid.at;
   s.scale = scale.at;
   s.offset = offset.at;
   s.moved = moved.at;
+  s.reach = reach.at;
   s.locks = locks.at;
   phase(s, r.threads, [&](int) { pack(s); });
 
   // A list holds at most all rows. Coarse arithmetic leaves more candidates within the margin.
   const int64_t most = s.slots + 1;
-  // Coarse arithmetic leaves more candidates within the margin. Short lists cost time, long ones memory.
-  int64_t room = (s.engine->perWord == 4 ? 6 : 2) * (int64_t)r.k + 32;
+  // Short lists cost time, long ones memory.
+  int64_t room = 2 * (int64_t)r.k + 32;
   if (s.queries * room * (int64_t)sizeof(Candidate) > (int64_t)4 << 30) room = r.k * 3 / 2;
   int64_t capacity = roundUp(room + 8, 32);
   if (capacity > most) capacity = most;
@@ -407,12 +409,13 @@ void assignRows(Job& job, const AssignRequest& r) {
   for (int64_t i = 0; i < c.slots; i++) slotRow[(size_t)i] = i < r.centreCount ? (int32_t)i : -1;
   c.slotRow = slotRow.data();
   Room<uint32_t> panels(c.slots * c.words), valid(c.slots / PANEL);
-  Room<float> scale(c.slots), moved(c.slots);
+  Room<float> scale(c.slots), moved(c.slots), reach(c.slots);
   Room<int32_t> offset(c.slots);
   c.panels = panels.at;
   c.valid = valid.at;
   c.scale = scale.at;
   c.moved = moved.at;
+  c.reach = reach.at;
   c.offset = offset.at;
   phase(c, r.threads, [&](int) { pack(c); });
   s.blockSlots = s.engine->tileRows * 10;

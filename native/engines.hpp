@@ -56,7 +56,7 @@ inline float roundBfloat(const float* row, int cols, int words, uint32_t* out, i
 /** Four floats that any compiler maps to a vector register where there is one. */
 typedef float Four __attribute__((vector_size(16)));
 
-inline void tilePlain(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+inline void tilePlain(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, const float*, const float*, float* c) {
   const float* a = (const float*)left;
   for (int part = 0; part < PANEL; part += 8) {
     const float* b = (const float*)right + part;
@@ -85,14 +85,14 @@ inline void tilePlain(const uint32_t* left, const uint32_t* right, int words, co
   }
 }
 
-const Engine PLAIN = {"scalar", 1, 4, 1, 0, 6e-8f, roundFloat, tilePlain, hitsPlain, countPlain, plainDot, nullptr, nullptr, false};
+const Engine PLAIN = {"scalar", 1, 4, 1, 0, 6e-8f, roundFloat, tilePlain, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, false};
 
 #if TRIBUTARY_X86
 
 // ---- AVX2 ----------------------------------------------------------------------------------------------------------
 
 TARGET("avx2,fma")
-inline void tileAvx2(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+inline void tileAvx2(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, const float*, const float*, float* c) {
   const float* a = (const float*)left;
   for (int half = 0; half < 2; half++) {
     const float* b = (const float*)right + half * 16;
@@ -120,7 +120,7 @@ inline void tileAvx2(const uint32_t* left, const uint32_t* right, int words, con
 /** int16 by multiply-add of pairs: twice the products a load of float32. */
 TARGET("avx2,fma")
 inline void tileAvx2Int16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t*,
-                          const float* rightScale, float* c) {
+                          const float* rightScale, const float*, const float*, float* c) {
   for (int half = 0; half < 2; half++) {
     const uint32_t* b = right + half * 16;
     const uint32_t* p = left;
@@ -189,8 +189,8 @@ inline double dotAvx2(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-const Engine AVX2 = {"avx2-f32", 1, 6, 1, 0, 6e-8f, roundFloat, tileAvx2, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false};
-const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInteger<2>, tileAvx2Int16, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false};
+const Engine AVX2 = {"avx2-f32", 1, 6, 1, 0, 6e-8f, roundFloat, tileAvx2, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false, false};
+const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInteger<2>, tileAvx2Int16, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false, false};
 
 // ---- AVX-512 -------------------------------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInteger<2>, tileAvx
   }
 
 TARGET(AVX512)
-inline void tileAvx512(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+inline void tileAvx512(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, const float*, const float*, float* c) {
   const float* a = (const float*)left;
   const float* b = (const float*)right;
   ROWS_OF_12(FLOAT_ZERO)
@@ -231,7 +231,7 @@ inline void tileAvx512(const uint32_t* left, const uint32_t* right, int words, c
   }
 
 TARGET(AVX512 ",avx512bf16")
-inline void tileBfloat(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+inline void tileBfloat(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, const float*, const float*, float* c) {
   const uint32_t* a = left;
   const uint32_t* b = right;
   ROWS_OF_12(FLOAT_ZERO)
@@ -243,11 +243,19 @@ inline void tileBfloat(const uint32_t* left, const uint32_t* right, int words, c
 }
 
 #define INTEGER_ZERO(r) __m512i sum##r##a = _mm512_set1_epi32(-leftOffset[r]), sum##r##b = sum##r##a;
-#define INTEGER_STORE(r)                                                                                 \
-  {                                                                                                      \
-    const __m512 s = _mm512_set1_ps(leftScale[r]);                                                       \
-    _mm512_store_ps(c + r * PANEL, _mm512_mul_ps(_mm512_cvtepi32_ps(sum##r##a), _mm512_mul_ps(s, s0)));  \
-    _mm512_store_ps(c + r * PANEL + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(sum##r##b), _mm512_mul_ps(s, s1))); \
+#define INTEGER_STORE(r)                                                                                                     \
+  {                                                                                                                          \
+    const __m512 s = _mm512_set1_ps(leftScale[r]);                                                                           \
+    _mm512_store_ps(c + r * PANEL, _mm512_mul_ps(_mm512_cvtepi32_ps(sum##r##a), _mm512_mul_ps(s, s0)));                      \
+    _mm512_store_ps(c + r * PANEL + 16, _mm512_mul_ps(_mm512_cvtepi32_ps(sum##r##b), _mm512_mul_ps(s, s1)));                 \
+  }
+#define INTEGER_STORE_RAISED(r)                                                                                              \
+  {                                                                                                                          \
+    const __m512 s = _mm512_set1_ps(leftScale[r]), up = _mm512_set1_ps(leftReach[r]);                                        \
+    _mm512_store_ps(c + r * PANEL,                                                                                           \
+                    _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum##r##a), _mm512_mul_ps(s, s0), _mm512_add_ps(up, up0)));           \
+    _mm512_store_ps(c + r * PANEL + 16,                                                                                      \
+                    _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum##r##b), _mm512_mul_ps(s, s1), _mm512_add_ps(up, up1)));           \
   }
 // As assembly, because GCC 12 copies every sum to the stack and back around these two intrinsics.
 #define INTEGER_STEP(r, multiply)                                                  \
@@ -266,20 +274,22 @@ inline void tileBfloat(const uint32_t* left, const uint32_t* right, int words, c
     const __m512i b0 = _mm512_loadu_si512(b), b1 = _mm512_loadu_si512(b + 16);              \
     ROWS_OF_12(STEP)                                                                        \
   }                                                                                         \
-  const __m512 s0 = _mm512_loadu_ps(rightScale), s1 = _mm512_loadu_ps(rightScale + 16);     \
-  ROWS_OF_12(INTEGER_STORE)
+  const __m512 s0 = _mm512_loadu_ps(rightScale), s1 = _mm512_loadu_ps(rightScale + 16);
 
 /** Unsigned bytes of the panel times signed bytes of the left operand, four at a time; the offset undoes the shift by 128. */
 TARGET(AVX512 ",avx512vnni")
 inline void tileInt8(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
-                     const float* rightScale, float* c) {
+                     const float* rightScale, const float* leftReach, const float* rightReach, float* c) {
   INTEGER_TILE(INT8_STEP)
+  const __m512 up0 = _mm512_loadu_ps(rightReach), up1 = _mm512_loadu_ps(rightReach + 16);
+  ROWS_OF_12(INTEGER_STORE_RAISED)
 }
 
 TARGET(AVX512 ",avx512vnni")
 inline void tileInt16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
-                      const float* rightScale, float* c) {
+                      const float* rightScale, const float* leftReach, const float* rightReach, float* c) {
   INTEGER_TILE(INT16_STEP)
+  ROWS_OF_12(INTEGER_STORE)
 }
 
 TARGET(AVX512)
@@ -322,10 +332,10 @@ inline double dotAvx512(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-const Engine AVX512_F32 = {"avx512-f32", 1, 12, 1, 0, 6e-8f, roundFloat, tileAvx512, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
-const Engine AVX512_BF16 = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloat, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
-const Engine AVX512_INT16 = {"avx512-int16", 2, 12, 1, 0, 0, roundInteger<2>, tileInt16, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
-const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInteger<4>, tileInt8, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false};
+const Engine AVX512_F32 = {"avx512-f32", 1, 12, 1, 0, 6e-8f, roundFloat, tileAvx512, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false};
+const Engine AVX512_BF16 = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloat, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false};
+const Engine AVX512_INT16 = {"avx512-int16", 2, 12, 1, 0, 0, roundInteger<2>, tileInt16, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false};
+const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInteger<4>, tileInt8, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, true};
 
 // ---- AMX -----------------------------------------------------------------------------------------------------------
 // 32 x 32 products in four tile registers; two more hold the left rows, two the panel, whose layout is that of bfloat16
@@ -384,7 +394,7 @@ TARGET("amx-tile") inline void leaveTiles() { _tile_release(); }
 #endif
 
 TILE_TARGET
-inline void tileAmx(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, float* c) {
+inline void tileAmx(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, const float*, const float*, float* c) {
   const int steps = words / 16;
   TILE_ZERO(0);
   TILE_ZERO(1);
@@ -406,7 +416,7 @@ inline void tileAmx(const uint32_t* left, const uint32_t* right, int words, cons
   TILE_STORE(3, c + 16 * PANEL + 16, PANEL * 4);
 }
 
-const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, countAvx512, dotAvx512, enterTiles, leaveTiles, true};
+const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, countAvx512, dotAvx512, enterTiles, leaveTiles, true, false};
 
 inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t* r) {
   __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));

@@ -24,7 +24,7 @@ constexpr int64_t GEMM_FLOATS = DEPTH * (HEIGHT + WIDTH) + 12 * PANEL;
 struct GemmEngine {
   int tileRows;
   /** c[rows][PANEL], stride PANEL, = left * right over `depth`. */
-  void (*tile)(const uint32_t* left, const uint32_t* right, int depth, const float*, const int32_t*, const float*, float* c);
+  void (*tile)(const uint32_t* left, const uint32_t* right, int depth, const float*, const int32_t*, const float*, const float*, const float*, float* c);
 };
 
 /** out[l][lane] = from[lane][l], 16 columns at a time so that both sides stay in the first cache; lanes past `rows` are 0. */
@@ -93,7 +93,7 @@ inline void multiply(const GemmEngine& e, const Product& p, int64_t begin, int64
           const int64_t lanes = least(PANEL, width - j);
           for (int64_t i = 0; i < height; i += e.tileRows) {
             const int64_t rows = least(e.tileRows, height - i);
-            e.tile((const uint32_t*)(left + i * depth), (const uint32_t*)(right + j * depth), (int)depth, nullptr, nullptr, nullptr, tile);
+            e.tile((const uint32_t*)(left + i * depth), (const uint32_t*)(right + j * depth), (int)depth, nullptr, nullptr, nullptr, nullptr, nullptr, tile);
             for (int64_t r = 0; r < rows; r++) {
               float* to = p.c + (m0 + i + r) * p.n + n0 + j;
               const float* from = tile + r * PANEL;

@@ -10,13 +10,15 @@
 //               of candidates. Since the products are symmetric, each pair of blocks is multiplied once and its
 //               products are offered to both sides.
 // 4. finish     the candidates' similarities are computed as contract.ts defines them, and the k best are sorted.
+// Coarse engines (`eager`) swap steps: they settle each candidate at once, against bars without a margin.
 //
 // Why it is exact
 // ---------------
 // Let r(i) be how far row i was moved by rounding, |x_i - q_i|. By Cauchy-Schwarz a product of rounded rows differs
 // from the true one by at most r(i) + r(j) + r(i) r(j), plus the rounding of the accumulation. With margin(i) the
 // largest of these over all j, a row j whose approximate product is below (a lower bound of i's k-th best) - margin(i)
-// cannot be among the k best. Nothing else is ever dropped. So cheap arithmetic costs candidates, never a neighbour.
+// cannot be among the k best. Nothing else is ever dropped. (Since r(i) r(j) <= (r(i)^2 + r(j)^2) / 2, the bound is also a
+// sum of one term a row, its reach.) So cheap arithmetic costs candidates, never a neighbour.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -42,7 +44,7 @@ struct Engine {
   float (*round)(const float* row, int cols, int words, uint32_t* out, int stride, float* scale, int32_t* offset);
   /** left: [words][tileRows], or as packLeft leaves it. right: a panel, [words][PANEL]. c: [tileRows][PANEL]. */
   void (*tile)(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
-               const float* rightScale, float* c);
+               const float* rightScale, const float* leftReach, const float* rightReach, float* c);
   /** Which products reach the bar of their row, and of their column; true if any does. */
   bool (*hits)(const float* c, int rows, const float* rowBars, const float* columnBars, uint32_t valid, uint32_t* rowHits,
                uint32_t* columnHits);
@@ -55,6 +57,11 @@ struct Engine {
   void (*leave)();
   /** Left operand in the layout of tile registers, 16 x 16 words. */
   bool tiledLeft;
+  /**
+   * Products come out raised by the reach of both rows: never below the similarity. That of a candidate is computed as soon
+   * as its product shows up, while both rows are in cache, so that bars are exact. Pays where products are coarse.
+   */
+  bool eager;
 };
 
 /** One that may be among the k best: both halves in one cache line, for lists are written at random. */
@@ -84,6 +91,7 @@ struct Search {
   float* scale;
   int32_t* offset;
   float* moved;
+  float* reach;
   uint32_t* valid;
   /** Blocks of slots, at most `blockSlots` each; and for each block the blocks it meets. Null lists: all of them. */
   int32_t blocks;
@@ -118,6 +126,7 @@ struct Search {
 struct Scratch {
   uint32_t* left;
   float* leftScale;
+  float* leftReach;
   int32_t* leftOffset;
   float* scores;
   uint64_t* keys;
@@ -288,8 +297,9 @@ inline void compact(const Search& s, int64_t q, const Scratch& scratch) {
   Candidate* list = s.candidates + q * s.capacity;
   const int n = s.counts[q], k = s.k;
   for (int i = 0; i < n; i++) scratch.scores[i] = list[i].score;
-  // An approximate k-th may be too high by a margin, and a candidate too low by one.
-  float bar = barReachedBy(*s.engine, scratch.scores, n, k) - 2 * s.margins[q];
+  // An approximate k-th may be too high by a margin, and a product too low by one.
+  const float kth = barReachedBy(*s.engine, scratch.scores, n, k);
+  float bar = kth - 2 * s.margins[q];
   if (bar < s.bars[q]) bar = s.bars[q];
   int kept = 0, exact = 0;
   for (int i = 0; i < n; i++) {
@@ -308,6 +318,7 @@ inline void offer(const Search& s, int64_t q, int32_t slot, float score, const S
   const int n = s.counts[q];
   s.candidates[q * s.capacity + n] = {score, slot};
   s.counts[q] = n + 1;
+  if (s.engine->eager) s.exact[q] = n + 1;
   if (n + 1 == s.capacity) compact(s, q, scratch);
 }
 
@@ -349,6 +360,9 @@ inline void scaleRows(Search& s) {
   }
 }
 
+/** What rounding may add to a product while it is accumulated. */
+inline float slackOf(const Search& s) { return s.engine->slackPerColumn * (float)(s.cols + 8) + 1e-6f; }
+
 /** Phase 3: panels, one a step. */
 inline void pack(Search& s) {
   float most = 0;
@@ -365,12 +379,14 @@ inline void pack(Search& s) {
         s.scale[slot] = 0;
         s.offset[slot] = 0;
         s.moved[slot] = 0;
+        s.reach[slot] = 0;
         continue;
       }
       valid |= 1u << lane;
       const float moved = s.engine->round(s.unit + (int64_t)row * s.cols, s.cols, s.words, out + lane, PANEL,
                                           s.scale + slot, s.offset + slot);
       s.moved[slot] = moved;
+      s.reach[slot] = (moved + 0.5f * moved * moved) * 1.0001f + 0.5f * slackOf(s);
       most = moved > most ? moved : most;
     }
     s.valid[panel] = valid;
@@ -384,7 +400,7 @@ inline void pack(Search& s) {
 /** Phase 4: empty lists and margins. */
 inline void openLists(Search& s) {
   const float most = asFloat((uint32_t)s.movedMost);
-  const float slack = s.engine->slackPerColumn * (float)(s.cols + 8) + 1e-6f;
+  const float slack = slackOf(s);
   for (int64_t q = take(&s.next, 1024); q < s.queries; q = take(&s.next, 1024)) {
     for (int64_t i = q; i < least(q + 1024, s.queries); i++) {
       const int64_t slot = slotOfQuery(s, i);
@@ -392,7 +408,7 @@ inline void openLists(Search& s) {
       s.exact[i] = 0;
       const bool isPad = s.slotRow[slot] < 0;
       s.bars[i] = isPad ? NEVER : LOWEST;
-      s.margins[i] = isPad ? 0 : (s.moved[slot] + most + s.moved[slot] * most) * 1.0001f + slack;
+      s.margins[i] = isPad || s.engine->eager ? 0 : (s.moved[slot] + most + s.moved[slot] * most) * 1.0001f + slack;
     }
   }
 }
@@ -408,6 +424,7 @@ inline void packLeft(const Search& s, int64_t begin, int64_t end, const Scratch&
       const int64_t slot = q < end ? slotOfQuery(s, q) : -1;
       scratch.leftScale[q - begin] = slot < 0 ? 0 : s.scale[slot];
       scratch.leftOffset[q - begin] = slot < 0 ? 0 : s.offset[slot];
+      scratch.leftReach[q - begin] = slot < 0 ? 0 : s.reach[slot];
       const uint32_t* from = slot < 0 ? nullptr : s.panels + (slot / PANEL) * s.words * PANEL + slot % PANEL;
       if (s.engine->tiledLeft) {
         for (int w = 0; w < s.words; w++) {
@@ -416,6 +433,28 @@ inline void packLeft(const Search& s, int64_t begin, int64_t end, const Scratch&
       } else {
         for (int w = 0; w < s.words; w++) out[w * mr + r] = from ? from[(int64_t)w * PANEL] ^ flip : 0;
       }
+    }
+  }
+}
+
+/** Offers the similarities behind the hits of a tile to the lists of both sides. */
+inline void offerExact(const Search& s, int64_t tile, int rows, int64_t panel, const float* c, const uint32_t* rowHits,
+                       const uint32_t* columnHits, const Scratch& scratch) {
+  for (int r = 0; r < rows; r++) {
+    const int64_t q = tile + r;
+    if (!(rowHits[r] | columnHits[r])) continue;
+    const int64_t slot = slotOfQuery(s, q);
+    const float* row = s.unit + (int64_t)s.slotRow[slot] * s.cols;
+    for (uint32_t bits = rowHits[r] | columnHits[r]; bits; bits &= bits - 1) {
+      const int lane = __builtin_ctz(bits);
+      const int32_t other = (int32_t)(panel * PANEL + lane);
+      // The bars may have risen since the masks were made.
+      const bool forRow = (rowHits[r] >> lane & 1) && c[r * PANEL + lane] >= s.bars[q];
+      const bool forColumn = (columnHits[r] >> lane & 1) && c[r * PANEL + lane] >= s.bars[other];
+      if (!forRow && !forColumn) continue;
+      const float score = similarityOf(s, row, other);
+      if (forRow && score >= s.bars[q]) offer(s, q, other, score, scratch);
+      if (forColumn && score >= s.bars[other]) offer(s, other, (int32_t)slot, score, scratch);
     }
   }
 }
@@ -442,7 +481,7 @@ inline void meet(const Search& s, int64_t begin, int64_t end, int32_t block, boo
       for (int64_t tile = g; tile < gEnd; tile += mr) {
         const int64_t at = tile - begin;
         s.engine->tile(scratch.left + at * s.words, right, s.words, scratch.leftScale + at, scratch.leftOffset + at,
-                       s.scale + panel * PANEL, c);
+                       s.scale + panel * PANEL, scratch.leftReach + at, s.reach + panel * PANEL, c);
         const int rows = (int)least(mr, gEnd - tile);
         for (int r = 0; r < rows; r++) {
           rowBars[r] = s.bars[tile + r];
@@ -452,6 +491,10 @@ inline void meet(const Search& s, int64_t begin, int64_t end, int32_t block, boo
           }
         }
         if (!s.engine->hits(c, rows, rowBars, columnBars, s.valid[panel], rowHits, columnHits)) continue;
+        if (s.engine->eager) {
+          offerExact(s, tile, rows, panel, c, rowHits, columnHits, scratch);
+          continue;
+        }
         for (int r = 0; r < rows; r++) {
           for (uint32_t bits = rowHits[r]; bits; bits &= bits - 1) {
             const int lane = __builtin_ctz(bits);
@@ -611,6 +654,7 @@ inline void assign(Search& s, const Search& centres, const int32_t* rowList, int
   alignas(64) float never[PANEL];
   for (int i = 0; i < PANEL; i++) never[i] = NEVER;
   uint32_t rowHits[MAX_TILE_ROWS], columnHits[MAX_TILE_ROWS];
+  alignas(64) const float none[PANEL] = {};
   // Rounded rows, one after the other; after them the tile layout.
   uint32_t* rounded = scratch.left + step * s.words;
   if (e.enter) e.enter();
@@ -637,7 +681,7 @@ inline void assign(Search& s, const Search& centres, const int32_t* rowList, int
     for (int64_t panel = 0; panel < centres.slots / PANEL; panel++) {
       for (int tile = 0; tile < n; tile += mr) {
         e.tile(scratch.left + (int64_t)tile * s.words, centres.panels + panel * s.words * PANEL, s.words,
-               scratch.leftScale + tile, scratch.leftOffset + tile, centres.scale + panel * PANEL, c);
+               scratch.leftScale + tile, scratch.leftOffset + tile, centres.scale + panel * PANEL, none, none, c);
         const int rows = (int)least(mr, n - tile);
         if (!e.hits(c, rows, best + tile, never, centres.valid[panel], rowHits, columnHits)) continue;
         for (int r = 0; r < rows; r++) {

@@ -29,7 +29,7 @@ void pause() {}
 
 /** 4 x 8 products at a time: eight sums, and room for what they are made of. */
 static void tileWasm(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t*,
-                     const float* rightScale, float* c) {
+                     const float* rightScale, const float* leftReach, const float* rightReach, float* c) {
   for (int part = 0; part < PANEL; part += 8) {
     const uint32_t* b = right + part;
     const uint32_t* a = left;
@@ -102,7 +102,7 @@ static double dotWasm(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-static const Engine WASM = {"wasm-int16", 2, 4, 1, 0, 0, roundInteger<2>, tileWasm, hitsWasm, countPlain, dotWasm, nullptr, nullptr, false};
+static const Engine WASM = {"wasm-int16", 2, 4, 1, 0, 0, roundInteger<2>, tileWasm, hitsWasm, countPlain, dotWasm, nullptr, nullptr, false, false};
 
 /** A search with the memory of its threads, and what the other phases need. */
 struct Work {
@@ -147,7 +147,7 @@ static bool room(T*& at, int64_t count) {
 static void zero(void* at, int64_t bytes) { __builtin_memset(at, 0, (size_t)bytes); }
 
 static bool roomForPanels(Search& s) {
-  return room(s.panels, s.slots * s.words) && room(s.valid, s.slots / PANEL) && room(s.scale, s.slots) && room(s.moved, s.slots) &&
+  return room(s.panels, s.slots * s.words) && room(s.valid, s.slots / PANEL) && room(s.scale, s.slots) && room(s.moved, s.slots) && room(s.reach, s.slots) &&
          room(s.offset, s.slots);
 }
 
@@ -156,7 +156,7 @@ static bool roomForThreads(Work& w, int64_t rows) {
   const Search& s = w.search;
   for (int t = 0; t < w.threads; t++) {
     Scratch& one = w.scratch[t];
-    if (!room(one.left, rows * s.words) || !room(one.leftScale, rows) || !room(one.leftOffset, rows)) return false;
+    if (!room(one.left, rows * s.words) || !room(one.leftScale, rows) || !room(one.leftReach, rows) || !room(one.leftOffset, rows)) return false;
     if (!room(one.scores, s.capacity + 64) || !room(one.keys, 2 * (int64_t)s.capacity) || !room(one.postponed, 64)) return false;
   }
   return true;
