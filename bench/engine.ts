@@ -77,7 +77,7 @@ if (!values['no-gcn-e']) {
   })
 }
 await stopwatch.measure('rebuilt partition', () => treePartition(rebuilt, confidence, { tau: 0.8 }))
-console.log(`${Math.max(...partition.labels) + 1} clusters`)
+console.log(`${partition.labels.reduce((most, label) => Math.max(most, label), -1) + 1} clusters`)
 
 const ratios = values['no-peers'] ? [] : await compare(x)
 const report = {
