@@ -172,13 +172,11 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
     }),
   )
   web.use((req, res) => {
-    res
-      .status(404)
-      .json({
-        errors: [
-          { message: `nothing is served at ${req.path}: GraphQL is at /graphql`, extensions: { code: 'NOT_FOUND' } },
-        ],
-      })
+    res.status(404).json({
+      errors: [
+        { message: `nothing is served at ${req.path}: GraphQL is at /graphql`, extensions: { code: 'NOT_FOUND' } },
+      ],
+    })
   })
   web.use(jsonErrors(app))
 

@@ -68,7 +68,10 @@ export function stopOnSignal(stop: () => Promise<void>): void {
 
 /** Prints what a person can mend as one line, and anything else whole. */
 export function exitWith(error: unknown): never {
-  const isPlain = error instanceof ConfigError || error instanceof DataFolderLockedError || (error as Error)?.message?.startsWith('port ')
+  const isPlain =
+    error instanceof ConfigError ||
+    error instanceof DataFolderLockedError ||
+    (error as Error)?.message?.startsWith('port ')
   console.error(isPlain ? (error as Error).message : error)
   process.exit(1)
 }

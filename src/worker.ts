@@ -7,7 +7,9 @@ import { exitWith, stopOnSignal } from './server.ts'
 try {
   const config = loadConfig(process.env)
   if (!config.databaseUrl) {
-    throw new Error('the embedded database belongs to the server process, which works itself: set DATABASE_URL to run workers apart')
+    throw new Error(
+      'the embedded database belongs to the server process, which works itself: set DATABASE_URL to run workers apart',
+    )
   }
   const opened = await openApp(config)
   const worker = await startWorker(opened.app, jobHandlers, { isOnlyWorker: false })

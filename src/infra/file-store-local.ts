@@ -20,7 +20,11 @@ export class HashingStream extends Transform {
   readonly #hash = createHash('sha256')
   byteSize = 0
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: (error: Error | null, data: Buffer) => void): void {
+  override _transform(
+    chunk: Buffer,
+    _encoding: BufferEncoding,
+    done: (error: Error | null, data: Buffer) => void,
+  ): void {
     this.#hash.update(chunk)
     this.byteSize += chunk.length
     done(null, chunk)

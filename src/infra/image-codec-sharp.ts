@@ -16,7 +16,8 @@ const refuse = (why: string) => new DomainError('INVALID', `the image can not be
 
 /** Decodes with sharp (libvips). `maxPixels` bounds width times height before anything is unpacked. */
 export function createImageCodec({ maxPixels }: { maxPixels: number }): ImageCodec {
-  const decode = (bytes: Uint8Array) => sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true })
+  const decode = (bytes: Uint8Array) =>
+    sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true })
 
   return {
     async inspect(bytes) {

@@ -8,7 +8,12 @@ import { receiveUpload } from '../services/uploads.ts'
 /** Names are hashes of the content: what a browser has, it may keep. */
 const CACHE = 'private, max-age=3600, immutable'
 
-const STATUS: Partial<Record<string, number>> = { NOT_FOUND: 404, INVALID: 422, LIMIT_EXCEEDED: 413, INVALID_STATE: 409 }
+const STATUS: Partial<Record<string, number>> = {
+  NOT_FOUND: 404,
+  INVALID: 422,
+  LIMIT_EXCEEDED: 413,
+  INVALID_STATE: 409,
+}
 
 const NO_IMAGE = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 160" role="img" aria-label="no picture">
 <rect width="160" height="160" fill="#e5e7eb"/><path d="M40 120 70 75l20 25 15-18 20 38z" fill="#9ca3af"/></svg>`

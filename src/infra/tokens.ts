@@ -25,7 +25,11 @@ function mint(kind: string, where: Buffer): MintedKey {
   return { secret, prefix: random.slice(0, 8), hash: sha256(secret) }
 }
 
-function parse(kind: string, secret: string, length: number): { where: Buffer; hash: Uint8Array<ArrayBuffer> } | undefined {
+function parse(
+  kind: string,
+  secret: string,
+  length: number,
+): { where: Buffer; hash: Uint8Array<ArrayBuffer> } | undefined {
   const [head, place, random, ...rest] = secret.split('.')
   if (head !== kind || !place || !random || rest.length > 0) return undefined
   const where = Buffer.from(place, 'base64url')

@@ -9,4 +9,4 @@ export interface Context {
   readonly load: Loaders
 }
 
-export const createContext = (app: App, viewer: Viewer): Context => ({ app, viewer, load: createLoaders(app) })
+export const createContext = (app: App, viewer: Viewer): Context => ({ app, viewer, load: createLoaders(app, viewer) })

@@ -1,8 +1,20 @@
 import DataLoader from 'dataloader'
+import type { ReviewTask, Vertex } from '../generated/prisma/client.ts'
+import type { Viewer } from '../services/access.ts'
 import type { App } from '../services/app.ts'
+import {
+  findConstraintsOfDecisions,
+  findConstraintsOfPairs,
+  findIdentitiesOfDecisions,
+  findPurities,
+  type ItemPair,
+} from '../services/batches.ts'
+import { findExportFiles } from '../services/exports.ts'
 import type { Ref, RunRef } from '../services/id.ts'
-import { findIdentitiesOfItems } from '../services/identity-members.ts'
+import { findIdentitiesOfItems, findPublishedVertices } from '../services/identity-members.ts'
+import { findAnswers } from '../services/review-tasks.ts'
 import { findRows, findRunRows, type RefModel } from '../services/rows.ts'
+import { findPathsToRoot } from '../services/run-vertices.ts'
 import { findSimilar, type SimilarItem, type SimilarOptions } from '../services/similarity.ts'
 import { findUsers } from '../services/users.ts'
 
@@ -29,8 +41,23 @@ function similarLoaders(app: App) {
   }
 }
 
+/** A loader for each length asked for. */
+function pathLoaders(app: App) {
+  const loaders = new Map<number, DataLoader<RunRef, Vertex[], string>>()
+  return (maxEdges: number) => {
+    let loader = loaders.get(maxEdges)
+    if (!loader) {
+      loader = new DataLoader((starts: readonly RunRef[]) => findPathsToRoot(app, starts, maxEdges), {
+        cacheKeyFn: runKey,
+      })
+      loaders.set(maxEdges, loader)
+    }
+    return loader
+  }
+}
+
 /** One loader a table and request: a list of 50 rows costs one statement for each to-one, not 50. */
-export const createLoaders = (app: App) => ({
+export const createLoaders = (app: App, viewer: Viewer) => ({
   user: new DataLoader((ids: readonly string[]) => findUsers(app, ids)),
   item: byRef(app, 'item'),
   identity: byRef(app, 'identity'),
@@ -44,6 +71,38 @@ export const createLoaders = (app: App) => ({
   export: byRef(app, 'export'),
   job: byRef(app, 'job'),
   identityOfItem: new DataLoader((refs: readonly Ref[]) => findIdentitiesOfItems(app, refs), { cacheKeyFn: refKey }),
+  publishedVertex: new DataLoader((refs: readonly Ref[]) => findPublishedVertices(app, refs), { cacheKeyFn: refKey }),
+  purity: new DataLoader((refs: readonly Ref[]) => findPurities(app, refs), { cacheKeyFn: refKey }),
+  constraintsOfDecision: new DataLoader((refs: readonly Ref[]) => findConstraintsOfDecisions(app, refs), {
+    cacheKeyFn: refKey,
+  }),
+  identitiesOfDecision: new DataLoader((refs: readonly Ref[]) => findIdentitiesOfDecisions(app, refs), {
+    cacheKeyFn: refKey,
+  }),
+  constraintOfPair: new DataLoader((pairs: readonly ItemPair[]) => findConstraintsOfPairs(app, pairs), {
+    cacheKeyFn: ({ projectId, left, right }: ItemPair) => `${projectId}/${left}/${right}`,
+  }),
+  filesOfExport: new DataLoader(
+    async (refs: readonly Ref[]) => {
+      const [{ projectId } = { projectId: '' }] = refs
+      const files = await findExportFiles(
+        app,
+        projectId,
+        refs.map(({ id }) => id),
+      )
+      return refs.map(({ id }) => files.get(id) ?? [])
+    },
+    { cacheKeyFn: refKey },
+  ),
+  answersOfTask: new DataLoader(
+    async (tasks: readonly ReviewTask[]) => {
+      const [{ projectId } = { projectId: '' }] = tasks
+      const answers = await findAnswers(app, viewer, projectId, tasks)
+      return tasks.map(({ id }) => answers.get(id) ?? [])
+    },
+    { cacheKeyFn: refKey },
+  ),
+  pathToRoot: pathLoaders(app),
   similar: similarLoaders(app),
   cluster: byIndex(app, 'cluster'),
   vertex: byIndex(app, 'vertex'),

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import { type NodeRef, parseId } from './global-id.ts'
 import type { Loaders } from './loaders.ts'
 
-const LOADER: Partial<Record<NodeRef['type'], keyof Loaders>> = {
+const LOADER = {
   Item: 'item',
   Identity: 'identity',
   ClusterRun: 'clusterRun',
@@ -19,7 +19,7 @@ const LOADER: Partial<Record<NodeRef['type'], keyof Loaders>> = {
   DatasetVersion: 'datasetVersion',
   Export: 'export',
   Job: 'job',
-}
+} as const satisfies Partial<Record<NodeRef['type'], keyof Loaders>>
 
 export const MAX_NODES = 100
 
@@ -48,9 +48,9 @@ async function findNode(globalId: string, { app, viewer, load }: Context) {
   }
   const role = await findRole(app, viewer, (ref as { projectId: string }).projectId)
   if (!role) return null
-  const loader = LOADER[ref.type]
+  const loader = LOADER[ref.type as keyof typeof LOADER]
   if (!loader) return null
-  const row = await load[loader].load(ref as never)
+  const row = await (load[loader] as { load(ref: unknown): Promise<object | null> }).load(ref)
   return row && { ...row, __typename: ref.type }
 }
 

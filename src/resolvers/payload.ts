@@ -15,11 +15,23 @@ const TYPENAMES: Record<string, UserErrorSource['__typename']> = {
   LEASE_LOST: 'LeaseLostError',
 }
 
+/** A remembered refusal of one row, as the client sees it. */
+export function toUserErrorSource({
+  code,
+  message,
+  detail,
+}: {
+  code: string
+  message: string
+  detail: DomainErrorDetail
+}): UserErrorSource {
+  return { __typename: TYPENAMES[code] ?? 'GenericUserError', message, code, ...detail }
+}
+
 /** A refusal as the client sees it; anything but a DomainError is a bug or outage and is not swallowed. */
 export function toUserError(error: unknown): UserErrorSource {
   if (!(error instanceof DomainError) || error.code === 'UNAUTHENTICATED') throw error
-  const { code, message, detail } = error
-  return { __typename: TYPENAMES[code] ?? 'GenericUserError', message, code, ...detail }
+  return toUserErrorSource(error)
 }
 
 /**

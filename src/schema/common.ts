@@ -124,6 +124,7 @@ const UserError = interfaceType({
 
 const GenericUserError = objectType({
   name: 'GenericUserError',
+  sourceType: sourceIn('resolvers/payload.ts', 'UserErrorSource'),
   description: 'Validation, not-found, permission, state and limit refusals.',
   definition(t) {
     t.implements('UserError')

@@ -2,9 +2,18 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { GraphQLInputObjectType, type GraphQLSchema } from 'graphql'
 import nexus from 'nexus'
+import { clusterRunTypes } from './cluster-run.ts'
 import { commonTypes } from './common.ts'
+import { datasetVersionTypes } from './dataset-version.ts'
+import { decisionTypes } from './decision.ts'
+import { identityTypes } from './identity.ts'
+import { itemTypes } from './item.ts'
+import { jobTypes } from './job.ts'
 import { nodeTypes } from './node.ts'
 import { projectTypes } from './project.ts'
+import { reviewTaskTypes } from './review-task.ts'
+import { trainingRunTypes } from './training-run.ts'
+import { userErrorTypes } from './user-error.ts'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 
@@ -16,7 +25,20 @@ const TYPEGEN_PATH = path.join(here, 'generated/nexus-typegen.ts')
 const ONE_OF = ['SimilaritySearchInput', 'DecisionChange']
 
 const config: nexus.core.SchemaConfig = {
-  types: [commonTypes, nodeTypes, projectTypes],
+  types: [
+    commonTypes,
+    nodeTypes,
+    projectTypes,
+    itemTypes,
+    jobTypes,
+    clusterRunTypes,
+    identityTypes,
+    decisionTypes,
+    reviewTaskTypes,
+    trainingRunTypes,
+    datasetVersionTypes,
+    userErrorTypes,
+  ],
   outputs: { schema: SDL_PATH, typegen: TYPEGEN_PATH },
   shouldGenerateArtifacts: false,
   contextType: { module: path.join(here, '../resolvers/context.ts'), export: 'Context' },

@@ -81,7 +81,6 @@ export const jobTypes = [
     },
   }),
   subscriptionType({
-    description: 'Push side: graphql-ws or SSE; every event can also be polled.',
     definition(t) {
       t.nonNull.field('jobUpdated', {
         type: 'Job',

@@ -1,8 +1,9 @@
 import * as resolve from '../resolvers/user-error.ts'
-import { objectType } from './nexus.ts'
+import { objectType, sourceIn } from './nexus.ts'
 
 const StaleRevisionError = objectType({
   name: 'StaleRevisionError',
+  sourceType: sourceIn('resolvers/payload.ts', 'UserErrorSource'),
   description: 'Somebody else changed the object first.',
   definition(t) {
     t.implements('UserError')
@@ -17,6 +18,7 @@ const StaleRevisionError = objectType({
 
 const ConstraintConflictError = objectType({
   name: 'ConstraintConflictError',
+  sourceType: sourceIn('resolvers/payload.ts', 'UserErrorSource'),
   description: 'The decision cannot hold together with earlier human decisions.',
   definition(t) {
     t.implements('UserError')
@@ -30,6 +32,7 @@ const ConstraintConflictError = objectType({
 
 const LeaseLostError = objectType({
   name: 'LeaseLostError',
+  sourceType: sourceIn('resolvers/payload.ts', 'UserErrorSource'),
   description: 'The caller no longer holds the task.',
   definition(t) {
     t.implements('UserError')

@@ -45,8 +45,8 @@ class LimitedStream extends Transform {
     done: (error: Error | null, data?: Buffer) => void,
   ): void {
     this.#seen += chunk.length
-    if (this.#seen <= this.limit) return done(null, chunk)
-    done(new DomainError('LIMIT_EXCEEDED', `the file is larger than the ${this.limit} bytes announced`))
+    if (this.#seen <= this.limit) done(null, chunk)
+    else done(new DomainError('LIMIT_EXCEEDED', `the file is larger than the ${this.limit} bytes announced`))
   }
 }
 

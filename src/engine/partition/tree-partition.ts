@@ -17,6 +17,11 @@ export interface PartitionOptions {
    * in the vertex's list and more confident.
    */
   readonly preferred?: Int32Array
+  /**
+   * Take the preferred neighbour whatever its confidence: the ablation M = -1 of the paper, without candidate sets. Circles
+   * then become one cluster. Default false.
+   */
+  readonly ignoresOrder?: boolean
 }
 
 export interface TreePartition {
@@ -49,7 +54,7 @@ export function treePartition(
 ): TreePartition {
   checkPartition(lists, confidence, options)
   const { n, k, ids, similarities } = lists
-  const { tau, maxConnections = 1, preferred } = options
+  const { tau, maxConnections = 1, preferred, ignoresOrder = false } = options
   const above = ranking(confidence, options.ties)
   const sets = new UnionFind(n)
   const parent = new Int32Array(n).fill(-1)
@@ -57,7 +62,7 @@ export function treePartition(
   for (let v = 0; v < n; v++) {
     let kept = 0
     const first = preferred && preferred[v] >= 0 ? slotOf(lists, v, preferred[v]) : -1
-    if (first >= 0 && above(ids[first], v)) {
+    if (first >= 0 && (ignoresOrder || above(ids[first], v))) {
       kept++
       if (similarities[first] > tau) connect(v, first)
     }

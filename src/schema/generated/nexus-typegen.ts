@@ -6,7 +6,15 @@
 
 import type { Context } from "./../../resolvers/context"
 import type { UserErrorSource } from "./../../resolvers/payload"
-import type { User, Membership, ApiKey, Project } from "./../../generated/prisma/client"
+import type { User, Membership, ApiKey, Project, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
+import type { SimilarItem } from "./../../services/similarity"
+import type { GraphEdgeSource } from "./../../resolvers/cluster-run"
+import type { RunDiffEntry, RunDiff } from "./../../services/run-diff"
+import type { MergeCandidate } from "./../../services/identity-members"
+import type { DecisionPreview } from "./../../services/decisions"
+import type { Group } from "./../../resolvers/decision"
+import type { PanelSource } from "./../../resolvers/review-task"
+import type { QueueCount } from "./../../services/review-tasks"
 
 
 
@@ -16,16 +24,124 @@ declare global {
 }
 
 export interface NexusGenInputs {
+  ActivateModelInput: { // input type
+    modelVersionId: string; // ID!
+    idempotencyKey: string; // ID!
+  }
+  ApplyDecisionInput: { // input type
+    decision: NexusGenInputs['DecisionInput']; // DecisionInput!
+    expectedRevisions: NexusGenInputs['IdentityRevisionInput'][]; // [IdentityRevisionInput!]!
+    previewToken?: string | null; // String
+    comment?: string | null; // String
+    idempotencyKey: string; // ID!
+  }
+  CancelJobInput: { // input type
+    jobId: string; // ID!
+  }
+  ClaimReviewTasksInput: { // input type
+    projectId: string; // ID!
+    count: number; // Int!
+    kinds?: NexusGenEnums['ReviewTaskKind'][] | null; // [ReviewTaskKind!]
+    idempotencyKey: string; // ID!
+  }
+  ClusterParametersInput: { // input type
+    k?: number | null; // Int
+    tau?: number | null; // Float
+    rho?: number | null; // Float
+    maxConnections?: number | null; // Int
+    clusterCount?: number | null; // Int
+    seed?: number | null; // Int
+  }
   CreateApiKeyInput: { // input type
     projectId: string; // ID!
     label: string; // String!
     role: NexusGenEnums['Role']; // Role!
     expiresAt: NexusGenScalars['DateTime']; // DateTime!
   }
+  CreateDatasetVersionInput: { // input type
+    projectId: string; // ID!
+    identityStates: NexusGenEnums['IdentityState'][]; // [IdentityState!]!
+    idempotencyKey: string; // ID!
+  }
+  CreateExportInput: { // input type
+    datasetVersionId: string; // ID!
+    format: NexusGenEnums['ExportFormat']; // ExportFormat!
+    includeEmbeddings: boolean; // Boolean!
+    idempotencyKey: string; // ID!
+  }
   CreateProjectInput: { // input type
     name: string; // String!
     embeddingDimension: number; // Int!
     idempotencyKey: string; // ID!
+  }
+  CreateUploadInput: { // input type
+    projectId: string; // ID!
+    fileName: string; // String!
+    byteSize: number; // Float!
+  }
+  DecisionChange: { // input type
+    merge?: NexusGenInputs['MergeChange'] | null; // MergeChange
+    split?: NexusGenInputs['SplitChange'] | null; // SplitChange
+    move?: NexusGenInputs['MoveChange'] | null; // MoveChange
+    exclude?: NexusGenInputs['ExcludeChange'] | null; // ExcludeChange
+  }
+  DecisionInput: { // input type
+    projectId: string; // ID!
+    change: NexusGenInputs['DecisionChange']; // DecisionChange!
+  }
+  ExcludeChange: { // input type
+    itemIds: string[]; // [ID!]!
+  }
+  IdentityFilter: { // input type
+    states?: NexusGenEnums['IdentityState'][] | null; // [IdentityState!]
+    nameContains?: string | null; // String
+    minSize?: number | null; // Int
+  }
+  IdentityRevisionInput: { // input type
+    identityId: string; // ID!
+    revision: number; // Int!
+  }
+  IdentityUpdateInput: { // input type
+    identityId: string; // ID!
+    expectedRevision: number; // Int!
+    name?: string | null; // String
+    state?: NexusGenEnums['IdentityState'] | null; // IdentityState
+  }
+  ItemFilter: { // input type
+    unassigned?: boolean | null; // Boolean
+    externalKeys?: string[] | null; // [String!]
+    maxConfidence?: number | null; // Float
+  }
+  MergeChange: { // input type
+    intoIdentityId: string; // ID!
+    fromIdentityIds: string[]; // [ID!]!
+  }
+  MoveChange: { // input type
+    itemIds: string[]; // [ID!]!
+    toIdentityId?: string | null; // ID
+  }
+  PublishClusterRunInput: { // input type
+    clusterRunId: string; // ID!
+    expectedLedgerRevision: number; // Int!
+    idempotencyKey: string; // ID!
+  }
+  ReleaseReviewTasksInput: { // input type
+    taskIds: string[]; // [ID!]!
+  }
+  RenewReviewLeasesInput: { // input type
+    taskIds: string[]; // [ID!]!
+  }
+  RevertDecisionInput: { // input type
+    decisionId: string; // ID!
+    idempotencyKey: string; // ID!
+  }
+  ReviewAnswerInput: { // input type
+    taskId: string; // ID!
+    expectedRevision: number; // Int!
+    verdict: NexusGenEnums['ReviewVerdict']; // ReviewVerdict!
+    outlierItemIds?: string[] | null; // [ID!]
+    identityId?: string | null; // ID
+    durationMs: number; // Int!
   }
   RevokeApiKeyInput: { // input type
     apiKeyId: string; // ID!
@@ -35,11 +151,68 @@ export interface NexusGenInputs {
     userId: string; // ID!
     role?: NexusGenEnums['Role'] | null; // Role
   }
+  SimilaritySearchInput: { // input type
+    itemId?: string | null; // ID
+    vector?: number[] | null; // [Float!]
+  }
+  SplitChange: { // input type
+    identityId: string; // ID!
+    itemIds: string[]; // [ID!]!
+    keepTogether: boolean; // Boolean!
+  }
+  StartClusterRunInput: { // input type
+    projectId: string; // ID!
+    incremental: boolean; // Boolean!
+    method?: NexusGenEnums['ClusterMethod'] | null; // ClusterMethod
+    parameters?: NexusGenInputs['ClusterParametersInput'] | null; // ClusterParametersInput
+    modelVersionId?: string | null; // ID
+    idempotencyKey: string; // ID!
+  }
+  StartImportInput: { // input type
+    projectId: string; // ID!
+    manifestUrl: NexusGenScalars['URL']; // URL!
+    onExisting: NexusGenEnums['ImportConflict']; // ImportConflict!
+    idempotencyKey: string; // ID!
+  }
+  StartTrainingRunInput: { // input type
+    datasetVersionId: string; // ID!
+    target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
+    fromModelVersionId?: string | null; // ID
+    idempotencyKey: string; // ID!
+  }
+  SubmitReviewAnswersInput: { // input type
+    answers: NexusGenInputs['ReviewAnswerInput'][]; // [ReviewAnswerInput!]!
+    claimNext: number; // Int!
+    idempotencyKey: string; // ID!
+  }
+  UpdateIdentitiesInput: { // input type
+    updates: NexusGenInputs['IdentityUpdateInput'][]; // [IdentityUpdateInput!]!
+    errorPolicy: NexusGenEnums['BulkErrorPolicy']; // BulkErrorPolicy!
+    idempotencyKey: string; // ID!
+  }
 }
 
 export interface NexusGenEnums {
+  BulkErrorPolicy: "REJECT_EVERYTHING" | "REJECT_FAILED_ROWS"
+  ClusterMethod: "GCN_V" | "GCN_VE" | "INFOMAP" | "FC_ES" | "THRESHOLD" | "K_MEANS" | "HAC" | "DBSCAN" | "MEAN_SHIFT" | "SPECTRAL" | "ARO" | "CHINESE_WHISPERS" | "CDP" | "L_GCN" | "LTC"
+  ClusterRunState: "QUEUED" | "RUNNING" | "READY" | "PUBLISHED" | "SUPERSEDED" | "FAILED" | "CANCELED"
+  ConstraintKind: "MUST_LINK" | "CANNOT_LINK" | "EXCLUDED"
+  DecisionKind: "MERGE" | "SPLIT" | "MOVE" | "CONFIRM" | "EXCLUDE" | "RENAME" | "LOCK" | "REVERT"
+  ExportFormat: "JSONL" | "CSV" | "PARQUET" | "IMAGE_FOLDER" | "COCO" | "LEARN_TO_CLUSTER" | "FIFTYONE"
+  IdentityOrder: "RISK_DESC" | "SIZE_DESC" | "UPDATED_DESC" | "NAME_ASC"
+  IdentityState: "PROPOSED" | "CONFIRMED" | "LOCKED" | "MERGED" | "DISSOLVED"
+  ImportConflict: "REJECT" | "SKIP" | "REPLACE"
+  JobState: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELING" | "CANCELED"
+  MemberOrder: "RISK_DESC" | "CONFIDENCE_DESC" | "ADDED_DESC"
+  MembershipSource: "HUMAN" | "IMPLIED" | "MODEL"
+  ModelState: "CANDIDATE" | "EVALUATED" | "ACTIVE" | "ARCHIVED" | "REJECTED"
+  ReviewTaskKind: "EDGE" | "MERGE" | "OUTLIERS" | "ASSIGN"
+  ReviewTaskState: "PENDING" | "LEASED" | "ANSWERED" | "DISPUTED" | "APPLIED" | "OBSOLETE"
+  ReviewVerdict: "SAME" | "DIFFERENT" | "UNSURE" | "INVALID_SUBJECT"
   Role: "VIEWER" | "ANNOTATOR" | "REVIEWER" | "ENGINEER" | "ADMIN"
+  TrainingTarget: "CLUSTERING" | "EMBEDDING"
   UserErrorCode: "INVALID" | "NOT_FOUND" | "FORBIDDEN" | "STALE_REVISION" | "LEASE_LOST" | "CONSTRAINT_CONFLICT" | "IDEMPOTENCY_KEY_REUSED" | "INVALID_STATE" | "LIMIT_EXCEEDED"
+  VertexOrder: "CONFIDENCE_ASC" | "CONFIDENCE_DESC" | "IMPACT_DESC"
 }
 
 export interface NexusGenScalars {
@@ -54,32 +227,155 @@ export interface NexusGenScalars {
 }
 
 export interface NexusGenObjects {
+  ActivateModelPayload: { // root type
+    model?: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   ApiKey: ApiKey;
+  ApplyDecisionPayload: { // root type
+    decision?: NexusGenRootTypes['Decision'] | null; // Decision
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Box: { // root type
+    x: number; // Float!
+    y: number; // Float!
+    width: number; // Float!
+    height: number; // Float!
+  }
+  CancelJobPayload: { // root type
+    job?: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   CappedCount: { // root type
     value: number; // Int!
     isExact: boolean; // Boolean!
+  }
+  ClaimReviewTasksPayload: { // root type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Cluster: Cluster;
+  ClusterConnection: { // root type
+    edges: NexusGenRootTypes['ClusterEdge'][]; // [ClusterEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ClusterEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Cluster']; // Cluster!
+  }
+  ClusterQuality: { // root type
+    pairwise: NexusGenRootTypes['PrecisionRecall']; // PrecisionRecall!
+    bcubed: NexusGenRootTypes['PrecisionRecall']; // PrecisionRecall!
+    nmi: number; // Float!
+    itemCount: number; // Int!
+  }
+  ClusterRun: ClusterRun;
+  ClusterRunConnection: { // root type
+    edges: NexusGenRootTypes['ClusterRunEdge'][]; // [ClusterRunEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ClusterRunEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['ClusterRun']; // ClusterRun!
+  }
+  Constraint: Constraint;
+  ConstraintConflictError: UserErrorSource;
+  ConstraintConnection: { // root type
+    edges: NexusGenRootTypes['ConstraintEdge'][]; // [ConstraintEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ConstraintEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Constraint']; // Constraint!
   }
   CreateApiKeyPayload: { // root type
     apiKey?: NexusGenRootTypes['ApiKey'] | null; // ApiKey
     secret?: string | null; // String
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  CreateDatasetVersionPayload: { // root type
+    datasetVersion?: NexusGenRootTypes['DatasetVersion'] | null; // DatasetVersion
+    job?: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  CreateExportPayload: { // root type
+    export?: NexusGenRootTypes['Export'] | null; // Export
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   CreateProjectPayload: { // root type
     project?: NexusGenRootTypes['Project'] | null; // Project
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  CreateUploadPayload: { // root type
+    uploadUrl?: NexusGenScalars['URL'] | null; // URL
+    stagedUrl?: NexusGenScalars['URL'] | null; // URL
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  DatasetVersion: DatasetVersion;
+  Decision: Decision;
+  DecisionConnection: { // root type
+    edges: NexusGenRootTypes['DecisionEdge'][]; // [DecisionEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  DecisionEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Decision']; // Decision!
+  }
+  DecisionPreview: DecisionPreview;
   Estimate: { // root type
     value: number; // Float!
     low: number; // Float!
     high: number; // Float!
     sampleSize: number; // Int!
   }
-  GenericUserError: { // root type
-    message: string; // String!
-    code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
-    path?: string[] | null; // [String!]
+  Export: Export;
+  ExportFile: ExportFile;
+  GenericUserError: UserErrorSource;
+  GraphEdge: GraphEdgeSource;
+  Identity: Identity;
+  IdentityConnection: { // root type
+    edges: NexusGenRootTypes['IdentityEdge'][]; // [IdentityEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+    totalCount: NexusGenRootTypes['CappedCount']; // CappedCount!
+  }
+  IdentityEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Identity']; // Identity!
+  }
+  IdentityMemberConnection: { // root type
+    edges: NexusGenRootTypes['IdentityMemberEdge'][]; // [IdentityMemberEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  IdentityMemberEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Item']; // Item!
+    source: NexusGenEnums['MembershipSource']; // MembershipSource!
+    vertex?: NexusGenRootTypes['Vertex'] | null; // Vertex
+  }
+  IdentityUpdateResult: { // root type
+    identity?: NexusGenRootTypes['Identity'] | null; // Identity
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Item: Item;
+  ItemConnection: { // root type
+    edges: NexusGenRootTypes['ItemEdge'][]; // [ItemEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+    totalCount: NexusGenRootTypes['CappedCount']; // CappedCount!
+  }
+  ItemEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Item']; // Item!
+  }
+  Job: Job;
+  LeaseLostError: UserErrorSource;
+  LossPoint: { // root type
+    step: number; // Int!
+    loss: number; // Float!
+    heldOutLoss?: number | null; // Float
   }
   Membership: Membership;
+  MergeCandidate: MergeCandidate;
+  ModelVersion: ModelVersion;
   Mutation: {};
   PageInfo: { // root type
     hasNextPage: boolean; // Boolean!
@@ -87,6 +383,12 @@ export interface NexusGenObjects {
     startCursor?: string | null; // String
     endCursor?: string | null; // String
   }
+  PrecisionRecall: { // root type
+    precision: number; // Float!
+    recall: number; // Float!
+    f: number; // Float!
+  }
+  PreviewGroup: Group;
   Project: Project;
   ProjectConnection: { // root type
     edges: NexusGenRootTypes['ProjectEdge'][]; // [ProjectEdge!]!
@@ -96,20 +398,87 @@ export interface NexusGenObjects {
     cursor: string; // String!
     node: NexusGenRootTypes['Project']; // Project!
   }
+  PublishClusterRunPayload: { // root type
+    clusterRun?: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   Query: {};
+  QueueCount: QueueCount;
+  ReleaseReviewTasksPayload: { // root type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RenewReviewLeasesPayload: { // root type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RevertDecisionPayload: { // root type
+    decision?: NexusGenRootTypes['Decision'] | null; // Decision
+    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  ReviewAnswer: ReviewAnswer;
+  ReviewAnswerResult: { // root type
+    task: NexusGenRootTypes['ReviewTask']; // ReviewTask!
+    decision?: NexusGenRootTypes['Decision'] | null; // Decision
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  ReviewPanel: PanelSource;
+  ReviewTask: ReviewTask;
   RevokeApiKeyPayload: { // root type
     apiKey?: NexusGenRootTypes['ApiKey'] | null; // ApiKey
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RunDiff: RunDiff;
+  RunDiffEntry: RunDiffEntry;
+  RunPhase: { // root type
+    name: string; // String!
+    seconds: number; // Float!
+    peakRssBytes: number; // Float!
   }
   SetMembershipPayload: { // root type
     membership?: NexusGenRootTypes['Membership'] | null; // Membership
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  SimilarItem: SimilarItem;
+  StaleRevisionError: UserErrorSource;
+  StartClusterRunPayload: { // root type
+    clusterRun?: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  StartImportPayload: { // root type
+    job?: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  StartTrainingRunPayload: { // root type
+    trainingRun?: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  SubmitReviewAnswersPayload: { // root type
+    results: NexusGenRootTypes['ReviewAnswerResult'][]; // [ReviewAnswerResult!]!
+    nextTasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Subscription: {};
+  TrainingRun: TrainingRun;
+  UpdateIdentitiesPayload: { // root type
+    results: NexusGenRootTypes['IdentityUpdateResult'][]; // [IdentityUpdateResult!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   User: User;
+  Vertex: Vertex;
+  VertexConnection: { // root type
+    edges: NexusGenRootTypes['VertexEdge'][]; // [VertexEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  VertexEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Vertex']; // Vertex!
+  }
 }
 
 export interface NexusGenInterfaces {
-  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'];
+  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
   UserError: UserErrorSource;
 }
 
@@ -121,6 +490,10 @@ export type NexusGenRootTypes = NexusGenInterfaces & NexusGenObjects
 export type NexusGenAllTypes = NexusGenRootTypes & NexusGenScalars & NexusGenEnums
 
 export interface NexusGenFieldTypes {
+  ActivateModelPayload: { // field return type
+    model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   ApiKey: { // field return type
     id: string; // ID!
     prefix: string; // String!
@@ -129,18 +502,157 @@ export interface NexusGenFieldTypes {
     expiresAt: NexusGenScalars['DateTime'] | null; // DateTime
     lastUsedAt: NexusGenScalars['DateTime'] | null; // DateTime
   }
+  ApplyDecisionPayload: { // field return type
+    decision: NexusGenRootTypes['Decision'] | null; // Decision
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Box: { // field return type
+    x: number; // Float!
+    y: number; // Float!
+    width: number; // Float!
+    height: number; // Float!
+  }
+  CancelJobPayload: { // field return type
+    job: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   CappedCount: { // field return type
     value: number; // Int!
     isExact: boolean; // Boolean!
+  }
+  ClaimReviewTasksPayload: { // field return type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Cluster: { // field return type
+    id: string; // ID!
+    run: NexusGenRootTypes['ClusterRun']; // ClusterRun!
+    size: number; // Int!
+    root: NexusGenRootTypes['Vertex']; // Vertex!
+    identity: NexusGenRootTypes['Identity'] | null; // Identity
+    vertices: NexusGenRootTypes['VertexConnection']; // VertexConnection!
+  }
+  ClusterConnection: { // field return type
+    edges: NexusGenRootTypes['ClusterEdge'][]; // [ClusterEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ClusterEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Cluster']; // Cluster!
+  }
+  ClusterQuality: { // field return type
+    pairwise: NexusGenRootTypes['PrecisionRecall']; // PrecisionRecall!
+    bcubed: NexusGenRootTypes['PrecisionRecall']; // PrecisionRecall!
+    nmi: number; // Float!
+    itemCount: number; // Int!
+  }
+  ClusterRun: { // field return type
+    id: string; // ID!
+    state: NexusGenEnums['ClusterRunState']; // ClusterRunState!
+    job: NexusGenRootTypes['Job']; // Job!
+    model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+    ledgerRevision: number; // Int!
+    parent: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
+    vertexCount: number; // Int!
+    clusterCount: number; // Int!
+    constraintsHonoured: number; // Int!
+    method: NexusGenEnums['ClusterMethod']; // ClusterMethod!
+    clusters: NexusGenRootTypes['ClusterConnection']; // ClusterConnection!
+    vertices: NexusGenRootTypes['VertexConnection']; // VertexConnection!
+    quality: NexusGenRootTypes['ClusterQuality'] | null; // ClusterQuality
+    phases: NexusGenRootTypes['RunPhase'][]; // [RunPhase!]!
+    confidenceHistogram: number[]; // [Int!]!
+    diff: NexusGenRootTypes['RunDiff']; // RunDiff!
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
+  }
+  ClusterRunConnection: { // field return type
+    edges: NexusGenRootTypes['ClusterRunEdge'][]; // [ClusterRunEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ClusterRunEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['ClusterRun']; // ClusterRun!
+  }
+  Constraint: { // field return type
+    id: string; // ID!
+    kind: NexusGenEnums['ConstraintKind']; // ConstraintKind!
+    left: NexusGenRootTypes['Item']; // Item!
+    right: NexusGenRootTypes['Item'] | null; // Item
+    isActive: boolean; // Boolean!
+    decision: NexusGenRootTypes['Decision']; // Decision!
+  }
+  ConstraintConflictError: { // field return type
+    message: string; // String!
+    code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
+    path: string[] | null; // [String!]
+    conflictingConstraints: NexusGenRootTypes['Constraint'][]; // [Constraint!]!
+  }
+  ConstraintConnection: { // field return type
+    edges: NexusGenRootTypes['ConstraintEdge'][]; // [ConstraintEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ConstraintEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Constraint']; // Constraint!
   }
   CreateApiKeyPayload: { // field return type
     apiKey: NexusGenRootTypes['ApiKey'] | null; // ApiKey
     secret: string | null; // String
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  CreateDatasetVersionPayload: { // field return type
+    datasetVersion: NexusGenRootTypes['DatasetVersion'] | null; // DatasetVersion
+    job: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  CreateExportPayload: { // field return type
+    export: NexusGenRootTypes['Export'] | null; // Export
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   CreateProjectPayload: { // field return type
     project: NexusGenRootTypes['Project'] | null; // Project
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  CreateUploadPayload: { // field return type
+    uploadUrl: NexusGenScalars['URL'] | null; // URL
+    stagedUrl: NexusGenScalars['URL'] | null; // URL
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  DatasetVersion: { // field return type
+    id: string; // ID!
+    tag: string; // String!
+    ledgerRevision: number; // Int!
+    contentHash: string; // String!
+    itemCount: number; // Int!
+    exports: NexusGenRootTypes['Export'][]; // [Export!]!
+  }
+  Decision: { // field return type
+    id: string; // ID!
+    ledgerRevision: number; // Int!
+    kind: NexusGenEnums['DecisionKind']; // DecisionKind!
+    actor: NexusGenRootTypes['User'] | null; // User
+    decidedAt: NexusGenScalars['DateTime']; // DateTime!
+    constraintsAdded: NexusGenRootTypes['Constraint'][]; // [Constraint!]!
+    identities: NexusGenRootTypes['Identity'][]; // [Identity!]!
+    itemCount: number; // Int!
+    revertedBy: NexusGenRootTypes['Decision'] | null; // Decision
+  }
+  DecisionConnection: { // field return type
+    edges: NexusGenRootTypes['DecisionEdge'][]; // [DecisionEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  DecisionEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Decision']; // Decision!
+  }
+  DecisionPreview: { // field return type
+    previewToken: string; // String!
+    ledgerRevision: number; // Int!
+    resultingGroups: NexusGenRootTypes['PreviewGroup'][]; // [PreviewGroup!]!
+    itemCount: number; // Int!
+    tasksResolved: number; // Int!
+    riskDelta: number; // Float!
+    conflicts: NexusGenRootTypes['Constraint'][]; // [Constraint!]!
   }
   Estimate: { // field return type
     value: number; // Float!
@@ -148,21 +660,154 @@ export interface NexusGenFieldTypes {
     high: number; // Float!
     sampleSize: number; // Int!
   }
+  Export: { // field return type
+    id: string; // ID!
+    format: NexusGenEnums['ExportFormat']; // ExportFormat!
+    job: NexusGenRootTypes['Job']; // Job!
+    files: NexusGenRootTypes['ExportFile'][]; // [ExportFile!]!
+  }
+  ExportFile: { // field return type
+    name: string; // String!
+    url: NexusGenScalars['URL']; // URL!
+    byteSize: number; // Float!
+    sha256: string; // String!
+  }
   GenericUserError: { // field return type
     message: string; // String!
     code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
     path: string[] | null; // [String!]
+  }
+  GraphEdge: { // field return type
+    child: NexusGenRootTypes['Vertex']; // Vertex!
+    parent: NexusGenRootTypes['Vertex']; // Vertex!
+    similarity: number; // Float!
+    probability: number; // Float!
+    constraint: NexusGenRootTypes['Constraint'] | null; // Constraint
+  }
+  Identity: { // field return type
+    id: string; // ID!
+    name: string | null; // String
+    state: NexusGenEnums['IdentityState']; // IdentityState!
+    mergedInto: NexusGenRootTypes['Identity'] | null; // Identity
+    revision: number; // Int!
+    cover: NexusGenRootTypes['Item'] | null; // Item
+    memberCount: number; // Int!
+    purity: NexusGenRootTypes['Estimate']; // Estimate!
+    risk: number; // Float!
+    members: NexusGenRootTypes['IdentityMemberConnection']; // IdentityMemberConnection!
+    mergeCandidates: NexusGenRootTypes['MergeCandidate'][]; // [MergeCandidate!]!
+    history: NexusGenRootTypes['DecisionConnection']; // DecisionConnection!
+    membersAt: NexusGenRootTypes['IdentityMemberConnection']; // IdentityMemberConnection!
+  }
+  IdentityConnection: { // field return type
+    edges: NexusGenRootTypes['IdentityEdge'][]; // [IdentityEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+    totalCount: NexusGenRootTypes['CappedCount']; // CappedCount!
+  }
+  IdentityEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Identity']; // Identity!
+  }
+  IdentityMemberConnection: { // field return type
+    edges: NexusGenRootTypes['IdentityMemberEdge'][]; // [IdentityMemberEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  IdentityMemberEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Item']; // Item!
+    source: NexusGenEnums['MembershipSource']; // MembershipSource!
+    vertex: NexusGenRootTypes['Vertex'] | null; // Vertex
+  }
+  IdentityUpdateResult: { // field return type
+    identity: NexusGenRootTypes['Identity'] | null; // Identity
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Item: { // field return type
+    id: string; // ID!
+    externalKey: string; // String!
+    thumbnailUrl: NexusGenScalars['URL']; // URL!
+    imageUrl: NexusGenScalars['URL']; // URL!
+    width: number; // Int!
+    height: number; // Int!
+    box: NexusGenRootTypes['Box'] | null; // Box
+    metadata: NexusGenScalars['JSONObject'] | null; // JSONObject
+    identity: NexusGenRootTypes['Identity'] | null; // Identity
+    nearDuplicates: NexusGenRootTypes['SimilarItem'][]; // [SimilarItem!]!
+    similar: NexusGenRootTypes['SimilarItem'][]; // [SimilarItem!]!
+  }
+  ItemConnection: { // field return type
+    edges: NexusGenRootTypes['ItemEdge'][]; // [ItemEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+    totalCount: NexusGenRootTypes['CappedCount']; // CappedCount!
+  }
+  ItemEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Item']; // Item!
+  }
+  Job: { // field return type
+    id: string; // ID!
+    kind: string; // String!
+    state: NexusGenEnums['JobState']; // JobState!
+    phase: string | null; // String
+    completed: number; // Float!
+    total: number | null; // Float
+    estimatedEndAt: NexusGenScalars['DateTime'] | null; // DateTime
+    failedRowCount: number; // Int!
+    failedRowsUrl: NexusGenScalars['URL'] | null; // URL
+    failure: string | null; // String
+    heartbeatAt: NexusGenScalars['DateTime'] | null; // DateTime
+  }
+  LeaseLostError: { // field return type
+    message: string; // String!
+    code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
+    path: string[] | null; // [String!]
+    task: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
+  }
+  LossPoint: { // field return type
+    step: number; // Int!
+    loss: number; // Float!
+    heldOutLoss: number | null; // Float
   }
   Membership: { // field return type
     id: string; // ID!
     user: NexusGenRootTypes['User']; // User!
     role: NexusGenEnums['Role']; // Role!
   }
+  MergeCandidate: { // field return type
+    identity: NexusGenRootTypes['Identity']; // Identity!
+    probability: number; // Float!
+    bestEdge: NexusGenRootTypes['GraphEdge']; // GraphEdge!
+    isForbidden: boolean; // Boolean!
+  }
+  ModelVersion: { // field return type
+    id: string; // ID!
+    number: number; // Int!
+    state: NexusGenEnums['ModelState']; // ModelState!
+    trainingRun: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
+    pairwiseF: NexusGenRootTypes['Estimate'] | null; // Estimate
+    bcubedF: NexusGenRootTypes['Estimate'] | null; // Estimate
+  }
   Mutation: { // field return type
     createProject: NexusGenRootTypes['CreateProjectPayload']; // CreateProjectPayload!
     setMembership: NexusGenRootTypes['SetMembershipPayload']; // SetMembershipPayload!
     createApiKey: NexusGenRootTypes['CreateApiKeyPayload']; // CreateApiKeyPayload!
     revokeApiKey: NexusGenRootTypes['RevokeApiKeyPayload']; // RevokeApiKeyPayload!
+    createUpload: NexusGenRootTypes['CreateUploadPayload']; // CreateUploadPayload!
+    startImport: NexusGenRootTypes['StartImportPayload']; // StartImportPayload!
+    cancelJob: NexusGenRootTypes['CancelJobPayload']; // CancelJobPayload!
+    startClusterRun: NexusGenRootTypes['StartClusterRunPayload']; // StartClusterRunPayload!
+    publishClusterRun: NexusGenRootTypes['PublishClusterRunPayload']; // PublishClusterRunPayload!
+    updateIdentities: NexusGenRootTypes['UpdateIdentitiesPayload']; // UpdateIdentitiesPayload!
+    applyDecision: NexusGenRootTypes['ApplyDecisionPayload']; // ApplyDecisionPayload!
+    revertDecision: NexusGenRootTypes['RevertDecisionPayload']; // RevertDecisionPayload!
+    claimReviewTasks: NexusGenRootTypes['ClaimReviewTasksPayload']; // ClaimReviewTasksPayload!
+    submitReviewAnswers: NexusGenRootTypes['SubmitReviewAnswersPayload']; // SubmitReviewAnswersPayload!
+    renewReviewLeases: NexusGenRootTypes['RenewReviewLeasesPayload']; // RenewReviewLeasesPayload!
+    releaseReviewTasks: NexusGenRootTypes['ReleaseReviewTasksPayload']; // ReleaseReviewTasksPayload!
+    startTrainingRun: NexusGenRootTypes['StartTrainingRunPayload']; // StartTrainingRunPayload!
+    activateModel: NexusGenRootTypes['ActivateModelPayload']; // ActivateModelPayload!
+    createDatasetVersion: NexusGenRootTypes['CreateDatasetVersionPayload']; // CreateDatasetVersionPayload!
+    createExport: NexusGenRootTypes['CreateExportPayload']; // CreateExportPayload!
   }
   PageInfo: { // field return type
     hasNextPage: boolean; // Boolean!
@@ -170,12 +815,30 @@ export interface NexusGenFieldTypes {
     startCursor: string | null; // String
     endCursor: string | null; // String
   }
+  PrecisionRecall: { // field return type
+    precision: number; // Float!
+    recall: number; // Float!
+    f: number; // Float!
+  }
+  PreviewGroup: { // field return type
+    identity: NexusGenRootTypes['Identity'] | null; // Identity
+    memberCount: number; // Int!
+    sampleItems: NexusGenRootTypes['Item'][]; // [Item!]!
+  }
   Project: { // field return type
     id: string; // ID!
     name: string; // String!
     ledgerRevision: number; // Int!
     memberships: NexusGenRootTypes['Membership'][]; // [Membership!]!
     apiKeys: NexusGenRootTypes['ApiKey'][]; // [ApiKey!]!
+    items: NexusGenRootTypes['ItemConnection']; // ItemConnection!
+    publishedRun: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
+    clusterRuns: NexusGenRootTypes['ClusterRunConnection']; // ClusterRunConnection!
+    identities: NexusGenRootTypes['IdentityConnection']; // IdentityConnection!
+    decisions: NexusGenRootTypes['DecisionConnection']; // DecisionConnection!
+    constraints: NexusGenRootTypes['ConstraintConnection']; // ConstraintConnection!
+    queueSummary: NexusGenRootTypes['QueueCount'][]; // [QueueCount!]!
+    activeModel: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
   }
   ProjectConnection: { // field return type
     edges: NexusGenRootTypes['ProjectEdge'][]; // [ProjectEdge!]!
@@ -185,25 +848,157 @@ export interface NexusGenFieldTypes {
     cursor: string; // String!
     node: NexusGenRootTypes['Project']; // Project!
   }
+  PublishClusterRunPayload: { // field return type
+    clusterRun: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   Query: { // field return type
     node: NexusGenRootTypes['Node'] | null; // Node
     nodes: Array<NexusGenRootTypes['Node'] | null>; // [Node]!
     viewer: NexusGenRootTypes['User']; // User!
     projects: NexusGenRootTypes['ProjectConnection']; // ProjectConnection!
     project: NexusGenRootTypes['Project'] | null; // Project
+    similaritySearch: NexusGenRootTypes['SimilarItem'][]; // [SimilarItem!]!
+    job: NexusGenRootTypes['Job'] | null; // Job
+    clusterRun: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
+    identity: NexusGenRootTypes['Identity'] | null; // Identity
+    previewDecision: NexusGenRootTypes['DecisionPreview']; // DecisionPreview!
+  }
+  QueueCount: { // field return type
+    kind: NexusGenEnums['ReviewTaskKind']; // ReviewTaskKind!
+    state: NexusGenEnums['ReviewTaskState']; // ReviewTaskState!
+    count: NexusGenRootTypes['CappedCount']; // CappedCount!
+  }
+  ReleaseReviewTasksPayload: { // field return type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RenewReviewLeasesPayload: { // field return type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RevertDecisionPayload: { // field return type
+    decision: NexusGenRootTypes['Decision'] | null; // Decision
+    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  ReviewAnswer: { // field return type
+    actor: NexusGenRootTypes['User']; // User!
+    verdict: NexusGenEnums['ReviewVerdict']; // ReviewVerdict!
+    contradictsModel: boolean; // Boolean!
+    answeredAt: NexusGenScalars['DateTime']; // DateTime!
+  }
+  ReviewAnswerResult: { // field return type
+    task: NexusGenRootTypes['ReviewTask']; // ReviewTask!
+    decision: NexusGenRootTypes['Decision'] | null; // Decision
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  ReviewPanel: { // field return type
+    identity: NexusGenRootTypes['Identity'] | null; // Identity
+    items: NexusGenRootTypes['Item'][]; // [Item!]!
+    memberCount: number; // Int!
+  }
+  ReviewTask: { // field return type
+    id: string; // ID!
+    kind: NexusGenEnums['ReviewTaskKind']; // ReviewTaskKind!
+    state: NexusGenEnums['ReviewTaskState']; // ReviewTaskState!
+    priority: number; // Float!
+    panels: NexusGenRootTypes['ReviewPanel'][]; // [ReviewPanel!]!
+    edge: NexusGenRootTypes['GraphEdge'] | null; // GraphEdge
+    assignee: NexusGenRootTypes['User'] | null; // User
+    leaseExpiresAt: NexusGenScalars['DateTime'] | null; // DateTime
+    answers: NexusGenRootTypes['ReviewAnswer'][]; // [ReviewAnswer!]!
+    revision: number; // Int!
   }
   RevokeApiKeyPayload: { // field return type
     apiKey: NexusGenRootTypes['ApiKey'] | null; // ApiKey
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  RunDiff: { // field return type
+    unchanged: number; // Int!
+    splits: NexusGenRootTypes['RunDiffEntry'][]; // [RunDiffEntry!]!
+    merges: NexusGenRootTypes['RunDiffEntry'][]; // [RunDiffEntry!]!
+    movedItems: NexusGenRootTypes['CappedCount']; // CappedCount!
+    violatedDecisions: number; // Int!
+  }
+  RunDiffEntry: { // field return type
+    before: NexusGenRootTypes['Cluster'][]; // [Cluster!]!
+    after: NexusGenRootTypes['Cluster'][]; // [Cluster!]!
+    itemCount: number; // Int!
+  }
+  RunPhase: { // field return type
+    name: string; // String!
+    seconds: number; // Float!
+    peakRssBytes: number; // Float!
+  }
   SetMembershipPayload: { // field return type
     membership: NexusGenRootTypes['Membership'] | null; // Membership
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  SimilarItem: { // field return type
+    item: NexusGenRootTypes['Item']; // Item!
+    similarity: number; // Float!
+  }
+  StaleRevisionError: { // field return type
+    message: string; // String!
+    code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
+    path: string[] | null; // [String!]
+    currentRevision: number; // Int!
+    interveningDecisions: NexusGenRootTypes['Decision'][]; // [Decision!]!
+  }
+  StartClusterRunPayload: { // field return type
+    clusterRun: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  StartImportPayload: { // field return type
+    job: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  StartTrainingRunPayload: { // field return type
+    trainingRun: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  SubmitReviewAnswersPayload: { // field return type
+    results: NexusGenRootTypes['ReviewAnswerResult'][]; // [ReviewAnswerResult!]!
+    nextTasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  Subscription: { // field return type
+    jobUpdated: NexusGenRootTypes['Job']; // Job!
+  }
+  TrainingRun: { // field return type
+    id: string; // ID!
+    target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
+    job: NexusGenRootTypes['Job']; // Job!
+    lossCurve: NexusGenRootTypes['LossPoint'][]; // [LossPoint!]!
+    datasetVersion: NexusGenRootTypes['DatasetVersion']; // DatasetVersion!
+    model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+  }
+  UpdateIdentitiesPayload: { // field return type
+    results: NexusGenRootTypes['IdentityUpdateResult'][]; // [IdentityUpdateResult!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   User: { // field return type
     id: string; // ID!
     displayName: string; // String!
     isServiceAccount: boolean; // Boolean!
+  }
+  Vertex: { // field return type
+    id: string; // ID!
+    item: NexusGenRootTypes['Item']; // Item!
+    confidence: number; // Float!
+    parentEdge: NexusGenRootTypes['GraphEdge'] | null; // GraphEdge
+    subtreeSize: number; // Int!
+    impact: number; // Float!
+    pathToRoot: NexusGenRootTypes['GraphEdge'][]; // [GraphEdge!]!
+  }
+  VertexConnection: { // field return type
+    edges: NexusGenRootTypes['VertexEdge'][]; // [VertexEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  VertexEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Vertex']; // Vertex!
   }
   Node: { // field return type
     id: string; // ID!
@@ -216,6 +1011,10 @@ export interface NexusGenFieldTypes {
 }
 
 export interface NexusGenFieldTypeNames {
+  ActivateModelPayload: { // field return type name
+    model: 'ModelVersion'
+    userErrors: 'UserError'
+  }
   ApiKey: { // field return type name
     id: 'ID'
     prefix: 'String'
@@ -224,18 +1023,157 @@ export interface NexusGenFieldTypeNames {
     expiresAt: 'DateTime'
     lastUsedAt: 'DateTime'
   }
+  ApplyDecisionPayload: { // field return type name
+    decision: 'Decision'
+    userErrors: 'UserError'
+  }
+  Box: { // field return type name
+    x: 'Float'
+    y: 'Float'
+    width: 'Float'
+    height: 'Float'
+  }
+  CancelJobPayload: { // field return type name
+    job: 'Job'
+    userErrors: 'UserError'
+  }
   CappedCount: { // field return type name
     value: 'Int'
     isExact: 'Boolean'
+  }
+  ClaimReviewTasksPayload: { // field return type name
+    tasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
+  Cluster: { // field return type name
+    id: 'ID'
+    run: 'ClusterRun'
+    size: 'Int'
+    root: 'Vertex'
+    identity: 'Identity'
+    vertices: 'VertexConnection'
+  }
+  ClusterConnection: { // field return type name
+    edges: 'ClusterEdge'
+    pageInfo: 'PageInfo'
+  }
+  ClusterEdge: { // field return type name
+    cursor: 'String'
+    node: 'Cluster'
+  }
+  ClusterQuality: { // field return type name
+    pairwise: 'PrecisionRecall'
+    bcubed: 'PrecisionRecall'
+    nmi: 'Float'
+    itemCount: 'Int'
+  }
+  ClusterRun: { // field return type name
+    id: 'ID'
+    state: 'ClusterRunState'
+    job: 'Job'
+    model: 'ModelVersion'
+    ledgerRevision: 'Int'
+    parent: 'ClusterRun'
+    vertexCount: 'Int'
+    clusterCount: 'Int'
+    constraintsHonoured: 'Int'
+    method: 'ClusterMethod'
+    clusters: 'ClusterConnection'
+    vertices: 'VertexConnection'
+    quality: 'ClusterQuality'
+    phases: 'RunPhase'
+    confidenceHistogram: 'Int'
+    diff: 'RunDiff'
+    createdAt: 'DateTime'
+  }
+  ClusterRunConnection: { // field return type name
+    edges: 'ClusterRunEdge'
+    pageInfo: 'PageInfo'
+  }
+  ClusterRunEdge: { // field return type name
+    cursor: 'String'
+    node: 'ClusterRun'
+  }
+  Constraint: { // field return type name
+    id: 'ID'
+    kind: 'ConstraintKind'
+    left: 'Item'
+    right: 'Item'
+    isActive: 'Boolean'
+    decision: 'Decision'
+  }
+  ConstraintConflictError: { // field return type name
+    message: 'String'
+    code: 'UserErrorCode'
+    path: 'String'
+    conflictingConstraints: 'Constraint'
+  }
+  ConstraintConnection: { // field return type name
+    edges: 'ConstraintEdge'
+    pageInfo: 'PageInfo'
+  }
+  ConstraintEdge: { // field return type name
+    cursor: 'String'
+    node: 'Constraint'
   }
   CreateApiKeyPayload: { // field return type name
     apiKey: 'ApiKey'
     secret: 'String'
     userErrors: 'UserError'
   }
+  CreateDatasetVersionPayload: { // field return type name
+    datasetVersion: 'DatasetVersion'
+    job: 'Job'
+    userErrors: 'UserError'
+  }
+  CreateExportPayload: { // field return type name
+    export: 'Export'
+    userErrors: 'UserError'
+  }
   CreateProjectPayload: { // field return type name
     project: 'Project'
     userErrors: 'UserError'
+  }
+  CreateUploadPayload: { // field return type name
+    uploadUrl: 'URL'
+    stagedUrl: 'URL'
+    userErrors: 'UserError'
+  }
+  DatasetVersion: { // field return type name
+    id: 'ID'
+    tag: 'String'
+    ledgerRevision: 'Int'
+    contentHash: 'String'
+    itemCount: 'Int'
+    exports: 'Export'
+  }
+  Decision: { // field return type name
+    id: 'ID'
+    ledgerRevision: 'Int'
+    kind: 'DecisionKind'
+    actor: 'User'
+    decidedAt: 'DateTime'
+    constraintsAdded: 'Constraint'
+    identities: 'Identity'
+    itemCount: 'Int'
+    revertedBy: 'Decision'
+  }
+  DecisionConnection: { // field return type name
+    edges: 'DecisionEdge'
+    pageInfo: 'PageInfo'
+  }
+  DecisionEdge: { // field return type name
+    cursor: 'String'
+    node: 'Decision'
+  }
+  DecisionPreview: { // field return type name
+    previewToken: 'String'
+    ledgerRevision: 'Int'
+    resultingGroups: 'PreviewGroup'
+    itemCount: 'Int'
+    tasksResolved: 'Int'
+    riskDelta: 'Float'
+    conflicts: 'Constraint'
   }
   Estimate: { // field return type name
     value: 'Float'
@@ -243,21 +1181,154 @@ export interface NexusGenFieldTypeNames {
     high: 'Float'
     sampleSize: 'Int'
   }
+  Export: { // field return type name
+    id: 'ID'
+    format: 'ExportFormat'
+    job: 'Job'
+    files: 'ExportFile'
+  }
+  ExportFile: { // field return type name
+    name: 'String'
+    url: 'URL'
+    byteSize: 'Float'
+    sha256: 'String'
+  }
   GenericUserError: { // field return type name
     message: 'String'
     code: 'UserErrorCode'
     path: 'String'
+  }
+  GraphEdge: { // field return type name
+    child: 'Vertex'
+    parent: 'Vertex'
+    similarity: 'Float'
+    probability: 'Float'
+    constraint: 'Constraint'
+  }
+  Identity: { // field return type name
+    id: 'ID'
+    name: 'String'
+    state: 'IdentityState'
+    mergedInto: 'Identity'
+    revision: 'Int'
+    cover: 'Item'
+    memberCount: 'Int'
+    purity: 'Estimate'
+    risk: 'Float'
+    members: 'IdentityMemberConnection'
+    mergeCandidates: 'MergeCandidate'
+    history: 'DecisionConnection'
+    membersAt: 'IdentityMemberConnection'
+  }
+  IdentityConnection: { // field return type name
+    edges: 'IdentityEdge'
+    pageInfo: 'PageInfo'
+    totalCount: 'CappedCount'
+  }
+  IdentityEdge: { // field return type name
+    cursor: 'String'
+    node: 'Identity'
+  }
+  IdentityMemberConnection: { // field return type name
+    edges: 'IdentityMemberEdge'
+    pageInfo: 'PageInfo'
+  }
+  IdentityMemberEdge: { // field return type name
+    cursor: 'String'
+    node: 'Item'
+    source: 'MembershipSource'
+    vertex: 'Vertex'
+  }
+  IdentityUpdateResult: { // field return type name
+    identity: 'Identity'
+    userErrors: 'UserError'
+  }
+  Item: { // field return type name
+    id: 'ID'
+    externalKey: 'String'
+    thumbnailUrl: 'URL'
+    imageUrl: 'URL'
+    width: 'Int'
+    height: 'Int'
+    box: 'Box'
+    metadata: 'JSONObject'
+    identity: 'Identity'
+    nearDuplicates: 'SimilarItem'
+    similar: 'SimilarItem'
+  }
+  ItemConnection: { // field return type name
+    edges: 'ItemEdge'
+    pageInfo: 'PageInfo'
+    totalCount: 'CappedCount'
+  }
+  ItemEdge: { // field return type name
+    cursor: 'String'
+    node: 'Item'
+  }
+  Job: { // field return type name
+    id: 'ID'
+    kind: 'String'
+    state: 'JobState'
+    phase: 'String'
+    completed: 'Float'
+    total: 'Float'
+    estimatedEndAt: 'DateTime'
+    failedRowCount: 'Int'
+    failedRowsUrl: 'URL'
+    failure: 'String'
+    heartbeatAt: 'DateTime'
+  }
+  LeaseLostError: { // field return type name
+    message: 'String'
+    code: 'UserErrorCode'
+    path: 'String'
+    task: 'ReviewTask'
+  }
+  LossPoint: { // field return type name
+    step: 'Int'
+    loss: 'Float'
+    heldOutLoss: 'Float'
   }
   Membership: { // field return type name
     id: 'ID'
     user: 'User'
     role: 'Role'
   }
+  MergeCandidate: { // field return type name
+    identity: 'Identity'
+    probability: 'Float'
+    bestEdge: 'GraphEdge'
+    isForbidden: 'Boolean'
+  }
+  ModelVersion: { // field return type name
+    id: 'ID'
+    number: 'Int'
+    state: 'ModelState'
+    trainingRun: 'TrainingRun'
+    pairwiseF: 'Estimate'
+    bcubedF: 'Estimate'
+  }
   Mutation: { // field return type name
     createProject: 'CreateProjectPayload'
     setMembership: 'SetMembershipPayload'
     createApiKey: 'CreateApiKeyPayload'
     revokeApiKey: 'RevokeApiKeyPayload'
+    createUpload: 'CreateUploadPayload'
+    startImport: 'StartImportPayload'
+    cancelJob: 'CancelJobPayload'
+    startClusterRun: 'StartClusterRunPayload'
+    publishClusterRun: 'PublishClusterRunPayload'
+    updateIdentities: 'UpdateIdentitiesPayload'
+    applyDecision: 'ApplyDecisionPayload'
+    revertDecision: 'RevertDecisionPayload'
+    claimReviewTasks: 'ClaimReviewTasksPayload'
+    submitReviewAnswers: 'SubmitReviewAnswersPayload'
+    renewReviewLeases: 'RenewReviewLeasesPayload'
+    releaseReviewTasks: 'ReleaseReviewTasksPayload'
+    startTrainingRun: 'StartTrainingRunPayload'
+    activateModel: 'ActivateModelPayload'
+    createDatasetVersion: 'CreateDatasetVersionPayload'
+    createExport: 'CreateExportPayload'
   }
   PageInfo: { // field return type name
     hasNextPage: 'Boolean'
@@ -265,12 +1336,30 @@ export interface NexusGenFieldTypeNames {
     startCursor: 'String'
     endCursor: 'String'
   }
+  PrecisionRecall: { // field return type name
+    precision: 'Float'
+    recall: 'Float'
+    f: 'Float'
+  }
+  PreviewGroup: { // field return type name
+    identity: 'Identity'
+    memberCount: 'Int'
+    sampleItems: 'Item'
+  }
   Project: { // field return type name
     id: 'ID'
     name: 'String'
     ledgerRevision: 'Int'
     memberships: 'Membership'
     apiKeys: 'ApiKey'
+    items: 'ItemConnection'
+    publishedRun: 'ClusterRun'
+    clusterRuns: 'ClusterRunConnection'
+    identities: 'IdentityConnection'
+    decisions: 'DecisionConnection'
+    constraints: 'ConstraintConnection'
+    queueSummary: 'QueueCount'
+    activeModel: 'ModelVersion'
   }
   ProjectConnection: { // field return type name
     edges: 'ProjectEdge'
@@ -280,25 +1369,157 @@ export interface NexusGenFieldTypeNames {
     cursor: 'String'
     node: 'Project'
   }
+  PublishClusterRunPayload: { // field return type name
+    clusterRun: 'ClusterRun'
+    userErrors: 'UserError'
+  }
   Query: { // field return type name
     node: 'Node'
     nodes: 'Node'
     viewer: 'User'
     projects: 'ProjectConnection'
     project: 'Project'
+    similaritySearch: 'SimilarItem'
+    job: 'Job'
+    clusterRun: 'ClusterRun'
+    identity: 'Identity'
+    previewDecision: 'DecisionPreview'
+  }
+  QueueCount: { // field return type name
+    kind: 'ReviewTaskKind'
+    state: 'ReviewTaskState'
+    count: 'CappedCount'
+  }
+  ReleaseReviewTasksPayload: { // field return type name
+    tasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
+  RenewReviewLeasesPayload: { // field return type name
+    tasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
+  RevertDecisionPayload: { // field return type name
+    decision: 'Decision'
+    blockedBy: 'Decision'
+    userErrors: 'UserError'
+  }
+  ReviewAnswer: { // field return type name
+    actor: 'User'
+    verdict: 'ReviewVerdict'
+    contradictsModel: 'Boolean'
+    answeredAt: 'DateTime'
+  }
+  ReviewAnswerResult: { // field return type name
+    task: 'ReviewTask'
+    decision: 'Decision'
+    userErrors: 'UserError'
+  }
+  ReviewPanel: { // field return type name
+    identity: 'Identity'
+    items: 'Item'
+    memberCount: 'Int'
+  }
+  ReviewTask: { // field return type name
+    id: 'ID'
+    kind: 'ReviewTaskKind'
+    state: 'ReviewTaskState'
+    priority: 'Float'
+    panels: 'ReviewPanel'
+    edge: 'GraphEdge'
+    assignee: 'User'
+    leaseExpiresAt: 'DateTime'
+    answers: 'ReviewAnswer'
+    revision: 'Int'
   }
   RevokeApiKeyPayload: { // field return type name
     apiKey: 'ApiKey'
     userErrors: 'UserError'
   }
+  RunDiff: { // field return type name
+    unchanged: 'Int'
+    splits: 'RunDiffEntry'
+    merges: 'RunDiffEntry'
+    movedItems: 'CappedCount'
+    violatedDecisions: 'Int'
+  }
+  RunDiffEntry: { // field return type name
+    before: 'Cluster'
+    after: 'Cluster'
+    itemCount: 'Int'
+  }
+  RunPhase: { // field return type name
+    name: 'String'
+    seconds: 'Float'
+    peakRssBytes: 'Float'
+  }
   SetMembershipPayload: { // field return type name
     membership: 'Membership'
+    userErrors: 'UserError'
+  }
+  SimilarItem: { // field return type name
+    item: 'Item'
+    similarity: 'Float'
+  }
+  StaleRevisionError: { // field return type name
+    message: 'String'
+    code: 'UserErrorCode'
+    path: 'String'
+    currentRevision: 'Int'
+    interveningDecisions: 'Decision'
+  }
+  StartClusterRunPayload: { // field return type name
+    clusterRun: 'ClusterRun'
+    userErrors: 'UserError'
+  }
+  StartImportPayload: { // field return type name
+    job: 'Job'
+    userErrors: 'UserError'
+  }
+  StartTrainingRunPayload: { // field return type name
+    trainingRun: 'TrainingRun'
+    userErrors: 'UserError'
+  }
+  SubmitReviewAnswersPayload: { // field return type name
+    results: 'ReviewAnswerResult'
+    nextTasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
+  Subscription: { // field return type name
+    jobUpdated: 'Job'
+  }
+  TrainingRun: { // field return type name
+    id: 'ID'
+    target: 'TrainingTarget'
+    job: 'Job'
+    lossCurve: 'LossPoint'
+    datasetVersion: 'DatasetVersion'
+    model: 'ModelVersion'
+  }
+  UpdateIdentitiesPayload: { // field return type name
+    results: 'IdentityUpdateResult'
     userErrors: 'UserError'
   }
   User: { // field return type name
     id: 'ID'
     displayName: 'String'
     isServiceAccount: 'Boolean'
+  }
+  Vertex: { // field return type name
+    id: 'ID'
+    item: 'Item'
+    confidence: 'Float'
+    parentEdge: 'GraphEdge'
+    subtreeSize: 'Int'
+    impact: 'Float'
+    pathToRoot: 'GraphEdge'
+  }
+  VertexConnection: { // field return type name
+    edges: 'VertexEdge'
+    pageInfo: 'PageInfo'
+  }
+  VertexEdge: { // field return type name
+    cursor: 'String'
+    node: 'Vertex'
   }
   Node: { // field return type name
     id: 'ID'
@@ -311,6 +1532,69 @@ export interface NexusGenFieldTypeNames {
 }
 
 export interface NexusGenArgTypes {
+  Cluster: {
+    vertices: { // args
+      first: number; // Int!
+      after?: string | null; // String
+    }
+  }
+  ClusterRun: {
+    clusters: { // args
+      first: number; // Int!
+      after?: string | null; // String
+    }
+    vertices: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      orderBy: NexusGenEnums['VertexOrder']; // VertexOrder!
+      minSubtreeSize?: number | null; // Int
+    }
+    diff: { // args
+      againstRunId: string; // ID!
+    }
+  }
+  Identity: {
+    members: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      orderBy: NexusGenEnums['MemberOrder']; // MemberOrder!
+    }
+    mergeCandidates: { // args
+      first: number; // Int!
+    }
+    history: { // args
+      first: number; // Int!
+      after?: string | null; // String
+    }
+    membersAt: { // args
+      ledgerRevision: number; // Int!
+      first: number; // Int!
+      after?: string | null; // String
+    }
+  }
+  IdentityConnection: {
+    totalCount: { // args
+      cap: number; // Int!
+    }
+  }
+  Item: {
+    thumbnailUrl: { // args
+      size: number; // Int!
+    }
+    nearDuplicates: { // args
+      minSimilarity: number; // Float!
+      first: number; // Int!
+    }
+    similar: { // args
+      first: number; // Int!
+      excludeIdentityId?: string | null; // ID
+    }
+  }
+  ItemConnection: {
+    totalCount: { // args
+      cap: number; // Int!
+    }
+  }
   Mutation: {
     createProject: { // args
       input: NexusGenInputs['CreateProjectInput']; // CreateProjectInput!
@@ -323,6 +1607,81 @@ export interface NexusGenArgTypes {
     }
     revokeApiKey: { // args
       input: NexusGenInputs['RevokeApiKeyInput']; // RevokeApiKeyInput!
+    }
+    createUpload: { // args
+      input: NexusGenInputs['CreateUploadInput']; // CreateUploadInput!
+    }
+    startImport: { // args
+      input: NexusGenInputs['StartImportInput']; // StartImportInput!
+    }
+    cancelJob: { // args
+      input: NexusGenInputs['CancelJobInput']; // CancelJobInput!
+    }
+    startClusterRun: { // args
+      input: NexusGenInputs['StartClusterRunInput']; // StartClusterRunInput!
+    }
+    publishClusterRun: { // args
+      input: NexusGenInputs['PublishClusterRunInput']; // PublishClusterRunInput!
+    }
+    updateIdentities: { // args
+      input: NexusGenInputs['UpdateIdentitiesInput']; // UpdateIdentitiesInput!
+    }
+    applyDecision: { // args
+      input: NexusGenInputs['ApplyDecisionInput']; // ApplyDecisionInput!
+    }
+    revertDecision: { // args
+      input: NexusGenInputs['RevertDecisionInput']; // RevertDecisionInput!
+    }
+    claimReviewTasks: { // args
+      input: NexusGenInputs['ClaimReviewTasksInput']; // ClaimReviewTasksInput!
+    }
+    submitReviewAnswers: { // args
+      input: NexusGenInputs['SubmitReviewAnswersInput']; // SubmitReviewAnswersInput!
+    }
+    renewReviewLeases: { // args
+      input: NexusGenInputs['RenewReviewLeasesInput']; // RenewReviewLeasesInput!
+    }
+    releaseReviewTasks: { // args
+      input: NexusGenInputs['ReleaseReviewTasksInput']; // ReleaseReviewTasksInput!
+    }
+    startTrainingRun: { // args
+      input: NexusGenInputs['StartTrainingRunInput']; // StartTrainingRunInput!
+    }
+    activateModel: { // args
+      input: NexusGenInputs['ActivateModelInput']; // ActivateModelInput!
+    }
+    createDatasetVersion: { // args
+      input: NexusGenInputs['CreateDatasetVersionInput']; // CreateDatasetVersionInput!
+    }
+    createExport: { // args
+      input: NexusGenInputs['CreateExportInput']; // CreateExportInput!
+    }
+  }
+  Project: {
+    items: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      filter?: NexusGenInputs['ItemFilter'] | null; // ItemFilter
+    }
+    clusterRuns: { // args
+      first: number; // Int!
+      after?: string | null; // String
+    }
+    identities: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      filter?: NexusGenInputs['IdentityFilter'] | null; // IdentityFilter
+      orderBy: NexusGenEnums['IdentityOrder']; // IdentityOrder!
+    }
+    decisions: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      sinceRevision?: number | null; // Int
+    }
+    constraints: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      kind?: NexusGenEnums['ConstraintKind'] | null; // ConstraintKind
     }
   }
   Query: {
@@ -339,20 +1698,63 @@ export interface NexusGenArgTypes {
     project: { // args
       id: string; // ID!
     }
+    similaritySearch: { // args
+      input: NexusGenInputs['SimilaritySearchInput']; // SimilaritySearchInput!
+      first: number; // Int!
+      projectId?: string | null; // ID
+    }
+    job: { // args
+      id: string; // ID!
+    }
+    clusterRun: { // args
+      id: string; // ID!
+    }
+    identity: { // args
+      id: string; // ID!
+    }
+    previewDecision: { // args
+      input: NexusGenInputs['DecisionInput']; // DecisionInput!
+    }
+  }
+  Subscription: {
+    jobUpdated: { // args
+      jobId: string; // ID!
+    }
+  }
+  Vertex: {
+    pathToRoot: { // args
+      maxEdges: number; // Int!
+    }
   }
 }
 
 export interface NexusGenAbstractTypeMembers {
-  Node: "User" | "Membership" | "ApiKey" | "Project"
-  UserError: "GenericUserError"
+  Node: "User" | "Membership" | "ApiKey" | "Project" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
+  UserError: "GenericUserError" | "StaleRevisionError" | "ConstraintConflictError" | "LeaseLostError"
 }
 
 export interface NexusGenTypeInterfaces {
   ApiKey: "Node"
+  Cluster: "Node"
+  ClusterRun: "Node"
+  Constraint: "Node"
+  ConstraintConflictError: "UserError"
+  DatasetVersion: "Node"
+  Decision: "Node"
+  Export: "Node"
   GenericUserError: "UserError"
+  Identity: "Node"
+  Item: "Node"
+  Job: "Node"
+  LeaseLostError: "UserError"
   Membership: "Node"
+  ModelVersion: "Node"
   Project: "Node"
+  ReviewTask: "Node"
+  StaleRevisionError: "UserError"
+  TrainingRun: "Node"
   User: "Node"
+  Vertex: "Node"
 }
 
 export type NexusGenObjectNames = keyof NexusGenObjects;

@@ -1,0 +1,9 @@
+import { buildReviewQueue } from './build-review-queue.ts'
+import { clusterItems } from './cluster-items.ts'
+import { freezeDataset } from './freeze-dataset.ts'
+import { importItems } from './import-items.ts'
+import { trainModel } from './train-model.ts'
+import { writeExport } from './write-export.ts'
+
+/** The code of every job; start-up checks that each declared job is here once. */
+export const jobHandlers = [importItems, clusterItems, buildReviewQueue, trainModel, freezeDataset, writeExport]

@@ -1,0 +1,142 @@
+import * as resolve from '../resolvers/training-run.ts'
+import { enumType, extendType, inputArg, inputObjectType, objectType, payloadType, prismaRow } from './nexus.ts'
+
+const ModelState = enumType({
+  name: 'ModelState',
+  description: 'Life of a model.',
+  members: [
+    { name: 'CANDIDATE', description: 'Trained, not measured.' },
+    { name: 'EVALUATED', description: 'Measured on the holdout.' },
+    { name: 'ACTIVE', description: 'Used by new runs.' },
+    { name: 'ARCHIVED', description: 'Kept, not used.' },
+    { name: 'REJECTED', description: 'Failed its gate.' },
+  ],
+})
+
+const TrainingTarget = enumType({
+  name: 'TrainingTarget',
+  description: 'What a training makes.',
+  members: [
+    { name: 'CLUSTERING', description: 'GCN-V and GCN-E weights.' },
+    {
+      name: 'EMBEDDING',
+      description:
+        'An embedding head, trained on labels and pseudo-labels as two tasks; items are embedded anew with it.',
+    },
+  ],
+})
+
+const ModelVersion = objectType({
+  name: 'ModelVersion',
+  description: 'Trained weights with their measurements.',
+  sourceType: prismaRow('ModelVersion'),
+  definition(t) {
+    t.implements('Node')
+    t.nonNull.id('id', { description: 'Opaque global id.', resolve: resolve.modelId })
+    t.nonNull.int('number', { description: 'Counting up within the project.' })
+    t.nonNull.field('state', { type: 'ModelState', description: 'State.' })
+    t.field('trainingRun', {
+      type: 'TrainingRun',
+      description: 'Training that made it; null for imported weights.',
+      resolve: resolve.modelTraining,
+    })
+    t.field('pairwiseF', {
+      type: 'Estimate',
+      description: 'Pairwise F on the frozen holdout.',
+      resolve: resolve.pairwiseF,
+    })
+    t.field('bcubedF', { type: 'Estimate', description: 'BCubed F on the frozen holdout.', resolve: resolve.bcubedF })
+  },
+})
+
+const TrainingRun = objectType({
+  name: 'TrainingRun',
+  description: 'A training of GCN-V and GCN-E on confirmed identities.',
+  sourceType: prismaRow('TrainingRun'),
+  definition(t) {
+    t.implements('Node')
+    t.nonNull.id('id', { description: 'Opaque global id.', resolve: resolve.id })
+    t.nonNull.field('target', { type: 'TrainingTarget', description: 'What it trains.' })
+    t.nonNull.field('job', { type: 'Job', description: 'Job that computes it.', resolve: resolve.job })
+    t.nonNull.list.nonNull.field('lossCurve', {
+      type: 'LossPoint',
+      description: 'Loss by step, thinned to at most 500 points.',
+      resolve: resolve.lossCurve,
+    })
+    t.nonNull.field('datasetVersion', {
+      type: 'DatasetVersion',
+      description: 'Snapshot it learns from.',
+      resolve: resolve.datasetVersion,
+    })
+    t.field('model', { type: 'ModelVersion', description: 'Model it made.', resolve: resolve.model })
+  },
+})
+
+const LossPoint = objectType({
+  name: 'LossPoint',
+  description: 'One point of a loss curve.',
+  definition(t) {
+    t.nonNull.int('step', { description: 'Optimiser step.' })
+    t.nonNull.float('loss', { description: 'Training loss.' })
+    t.float('heldOutLoss', { description: 'Loss on held-out identities, where measured.' })
+  },
+})
+
+export const trainingRunTypes = [
+  ModelState,
+  TrainingTarget,
+  ModelVersion,
+  TrainingRun,
+  LossPoint,
+  inputObjectType({
+    name: 'StartTrainingRunInput',
+    description: 'Train.',
+    definition(t) {
+      t.nonNull.id('datasetVersionId', { description: 'Snapshot.' })
+      t.nonNull.field('target', { type: 'TrainingTarget', default: 'CLUSTERING', description: 'What to train.' })
+      t.id('fromModelVersionId', { description: 'Start from these weights.' })
+      t.nonNull.id('idempotencyKey', { description: 'Safe to repeat with the same key.' })
+    },
+  }),
+  payloadType('StartTrainingRunPayload', 'Training begun.', (t) => {
+    t.field('trainingRun', { type: 'TrainingRun', description: 'Training.' })
+  }),
+  inputObjectType({
+    name: 'ActivateModelInput',
+    description: 'Activate.',
+    definition(t) {
+      t.nonNull.id('modelVersionId', { description: 'Model.' })
+      t.nonNull.id('idempotencyKey', { description: 'Safe to repeat with the same key.' })
+    },
+  }),
+  payloadType('ActivateModelPayload', 'Activated.', (t) => {
+    t.field('model', { type: 'ModelVersion', description: 'Model.' })
+  }),
+  extendType({
+    type: 'Project',
+    definition(t) {
+      t.field('activeModel', {
+        type: 'ModelVersion',
+        description: 'The model new runs use.',
+        resolve: resolve.activeModel,
+      })
+    },
+  }),
+  extendType({
+    type: 'Mutation',
+    definition(t) {
+      t.nonNull.field('startTrainingRun', {
+        type: 'StartTrainingRunPayload',
+        description: 'Begin a training on a snapshot.',
+        args: inputArg('StartTrainingRunInput'),
+        resolve: resolve.startTrainingRun,
+      })
+      t.nonNull.field('activateModel', {
+        type: 'ActivateModelPayload',
+        description: 'Make a measured model the active one.',
+        args: inputArg('ActivateModelInput'),
+        resolve: resolve.activateModel,
+      })
+    },
+  }),
+]
