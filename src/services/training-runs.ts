@@ -82,7 +82,7 @@ export async function activateModel(app: App, viewer: Viewer, input: ActivateMod
         'INVALID_STATE',
         model.state === 'REJECTED'
           ? 'this model was measured worse than the active one on the frozen hold-out: train another'
-          : `only an EVALUATED or ARCHIVED model can be activated: this one is ${model.state}`,
+          : 'this model could not be measured, for too few identities are held out: confirm more, and train again',
       )
     }
     await tx.modelVersion.updateMany({
