@@ -70,12 +70,18 @@ describe('the whole loop through the API', () => {
     expect(await t.waitForJob(startImport.job.id)).toEqual({ state: 'SUCCEEDED', failure: null, failedRowCount: 4 })
     const { job } = await t.ok('query($id: ID!) { job(id: $id) { failedRowsUrl } }', { id: startImport.job.id })
     const { pathname, search } = new URL(job.failedRowsUrl)
-    const failed = await request(t.http.express).get(pathname + search).buffer(true).parse((res, done) => {
-      let text = ''
-      res.on('data', (chunk: Buffer) => (text += chunk))
-      res.on('end', () => done(null, text))
-    })
-    const rows = (failed.body as string).trim().split('\n').map((line) => JSON.parse(line))
+    const failed = await request(t.http.express)
+      .get(pathname + search)
+      .buffer(true)
+      .parse((res, done) => {
+        let text = ''
+        res.on('data', (chunk: Buffer) => (text += chunk))
+        res.on('end', () => done(null, text))
+      })
+    const rows = (failed.body as string)
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
     const problems = new Map(rows.map(({ row, problem }) => [row - items.length, problem]))
     expect(problems.get(1)).toBe('embedding must have 16 values: got 2')
     expect(problems.get(2)).toBe('embedding must not be all zero: it has no direction')
@@ -112,7 +118,12 @@ describe('the whole loop through the API', () => {
   it('clusters without a model, publishes, and fills the queue', async () => {
     runId = await clusterAndPublish('THRESHOLD')
     const { clusterRun } = await t.ok(RUN, { id: runId })
-    expect(clusterRun).toMatchObject({ state: 'PUBLISHED', method: 'THRESHOLD', vertexCount: items.length, model: null })
+    expect(clusterRun).toMatchObject({
+      state: 'PUBLISHED',
+      method: 'THRESHOLD',
+      vertexCount: items.length,
+      model: null,
+    })
     expect(clusterRun.constraintsHonoured).toBeGreaterThan(0)
     expect(clusterRun.confidenceHistogram.reduce((a: number, b: number) => a + b)).toBe(items.length)
     const { clusterRun: page } = await t.ok(
@@ -127,7 +138,10 @@ describe('the whole loop through the API', () => {
 
   it('asks, takes answers, and keeps them in the ledger', async () => {
     for (let i = 0; i < 100; i++) {
-      const { project } = await t.ok('query($id: ID!) { project(id: $id) { queueSummary { kind state count { value } } } }', { id: projectId })
+      const { project } = await t.ok(
+        'query($id: ID!) { project(id: $id) { queueSummary { kind state count { value } } } }',
+        { id: projectId },
+      )
       if (project.queueSummary.length > 0) break
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
@@ -142,12 +156,21 @@ describe('the whole loop through the API', () => {
     expect(tasks.length).toBeGreaterThan(0)
     const priorities = tasks.map((task: { priority: number }) => task.priority)
     expect(priorities).toEqual([...priorities].sort((a: number, b: number) => b - a))
-    const answers = tasks.map((task: { id: string; revision: number; edge: { child: { item: { externalKey: string } }; parent: { item: { externalKey: string } } } }) => ({
-      taskId: task.id,
-      expectedRevision: task.revision,
-      verdict: truthOf.get(task.edge.child.item.externalKey) === truthOf.get(task.edge.parent.item.externalKey) ? 'SAME' : 'DIFFERENT',
-      durationMs: 900,
-    }))
+    const answers = tasks.map(
+      (task: {
+        id: string
+        revision: number
+        edge: { child: { item: { externalKey: string } }; parent: { item: { externalKey: string } } }
+      }) => ({
+        taskId: task.id,
+        expectedRevision: task.revision,
+        verdict:
+          truthOf.get(task.edge.child.item.externalKey) === truthOf.get(task.edge.parent.item.externalKey)
+            ? 'SAME'
+            : 'DIFFERENT',
+        durationMs: 900,
+      }),
+    )
     const submit = `mutation($input: SubmitReviewAnswersInput!) { submitReviewAnswers(input: $input) {
       userErrors { message } results { task { id state } decision { kind ledgerRevision itemCount constraintsAdded { kind } } userErrors { message code } }
       nextTasks { id } } }`
@@ -201,7 +224,10 @@ describe('the whole loop through the API', () => {
         { input: { datasetVersionId, format, idempotencyKey: key() } },
       )
       expect(createExport.userErrors).toEqual([])
-      expect(await t.waitForJob(createExport.export.job.id), format).toMatchObject({ state: 'SUCCEEDED', failure: null })
+      expect(await t.waitForJob(createExport.export.job.id), format).toMatchObject({
+        state: 'SUCCEEDED',
+        failure: null,
+      })
       const { node } = await t.ok(
         'query($id: ID!) { node(id: $id) { ... on Export { files { name url byteSize sha256 } } } }',
         { id: createExport.export.id },

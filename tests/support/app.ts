@@ -32,7 +32,13 @@ export interface TestApp {
 }
 
 /** The whole server on a database of its own; jobs run in this process when `works`. */
-export async function openTestApp({ works = true, env = {} }: { works?: boolean; env?: Record<string, string> } = {}): Promise<TestApp> {
+export async function openTestApp({
+  works = true,
+  env = {},
+}: {
+  works?: boolean
+  env?: Record<string, string>
+} = {}): Promise<TestApp> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tributary-'))
   const config: Config = loadConfig({
     TRIBUTARY_DATA_DIR: folder,

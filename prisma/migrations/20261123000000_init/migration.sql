@@ -748,7 +748,7 @@ ALTER TABLE "WebhookEndpoint" ADD CONSTRAINT "WebhookEndpoint_projectId_fkey" FO
 
 -- Written by hand: what the Prisma schema cannot say.
 
--- A row is either a member of one identity or free; a person's answer is never an empty change.
+-- What an enum value implies about the other columns.
 ALTER TABLE "Identity" ADD CONSTRAINT "Identity_merged_has_target" CHECK (("state" = 'MERGED') = ("mergedIntoId" IS NOT NULL));
 ALTER TABLE "Constraint" ADD CONSTRAINT "Constraint_ends" CHECK (("kind" = 'EXCLUDED') = ("rightItemId" IS NULL));
 ALTER TABLE "Project" ADD CONSTRAINT "Project_dimension" CHECK ("embeddingDimension" BETWEEN 2 AND 2000);
