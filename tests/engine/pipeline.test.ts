@@ -15,8 +15,8 @@ import {
 } from '../../src/engine/index.ts'
 import { blobs, ledger, randomLedger } from './support/data.ts'
 
-const train = blobs({ classes: 24, each: 8, d: 16, noise: 0.7, seed: 1 })
-const test = blobs({ classes: 20, each: 8, d: 16, noise: 0.7, seed: 2 })
+const train = blobs({ classes: 24, each: 8, d: 16, noise: 0.45, seed: 1 })
+const test = blobs({ classes: 20, each: 8, d: 16, noise: 0.45, seed: 2 })
 const quick = { hidden: 32, gcnV: { epochs: 8 }, gcnE: { epochs: 2, batchesAnEpoch: 6 } }
 
 let output: TrainingOutput
