@@ -88,10 +88,14 @@ describe('training', () => {
 })
 
 describe('clustering', () => {
-  it.each(['GCN_V', 'GCN_VE', 'THRESHOLD'])('by %s finds classes that the training has not seen', async (method) => {
+  it.each([
+    ['GCN_V', 0.65],
+    ['GCN_VE', 0.65],
+    ['THRESHOLD', 0.5],
+  ] as const)('by %s finds classes that the training has not seen', async (method, least) => {
     const result = await clusterVertices({ ...test, labels: undefined, method, model, seed: 1 })
     const { pairwise, bcubed } = evaluateClustering(result.labels, test.labels)
-    expect((pairwise.f + bcubed.f) / 2).toBeGreaterThan(0.6)
+    expect((pairwise.f + bcubed.f) / 2).toBeGreaterThan(least)
     expect(result.explanation.length).toBeGreaterThan(20)
     expect(result.graph.edges).toBeGreaterThan(0)
     for (let v = 0; v < test.labels.length; v++) {
