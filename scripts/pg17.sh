@@ -15,7 +15,7 @@ unpack() {
   mkdir -p "$root" "$folder"/apt/{etc,state/lists/partial,cache/archives/partial}
   touch "$folder/apt/state/status"
   local mirror
-  mirror=$(grep -hE '^(URIs:|deb )' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+' | sed -n 1p)
+  mirror=$(grep -hE '^(URIs:|deb )' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+' | sed -n 1p || true)
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$folder/apt/etc/sources.list"
   # A private apt: the system's own package lists and state are not touched.
   cat >"$folder/apt.conf" <<CONF

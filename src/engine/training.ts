@@ -4,6 +4,7 @@ import {
   type EdgeCalibration,
   edgeProbability,
   fitCalibration,
+  type Outcome,
   priorCalibration,
 } from './calibration.ts'
 import { EngineError } from './errors.ts'
@@ -26,7 +27,7 @@ import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
 import { type ClusteringModel, checkFits, type TreeCut } from './model.ts'
-import { chooseTau, chooseTreeTau, type TauChoice, type TauPoint } from './partition/choose-tau.ts'
+import { chooseTau, type TauChoice, type TauPoint, treeFold } from './partition/choose-tau.ts'
 import { clusterForest } from './partition/forest.ts'
 import { mergeCandidates } from './partition/merge-candidates.ts'
 import { thresholdPartition } from './partition/threshold-partition.ts'
@@ -44,8 +45,10 @@ export interface TrainingParameters {
   readonly rho?: number
   /** Channels of GCN-V. Default 512, the paper's. */
   readonly hidden?: number
-  /** Share of identities that decide on thresholds and graphs. Default 0.25. */
+  /** Share of identities held out in each fold, to decide on thresholds and graphs. Default 0.25. */
   readonly heldOutShare?: number
+  /** How often other identities are held out; decisions go by the mean. Default 2. */
+  readonly folds?: number
   /** Train GCN-E at all. Default true. */
   readonly connectivity?: boolean
   readonly gcnV?: Partial<TrainingRecipe>
@@ -117,11 +120,8 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const clock = createPhaseClock(control)
   const backend = await chooseBackend()
   const { x, labels } = labelledRows(input)
-  const split = splitIdentities(labels, parameters.heldOutShare ?? 0.25, seed)
-  const isHeldOut = (label: number) => split.heldOut.has(label)
+  const split = splitIdentities(labels, parameters.heldOutShare ?? 0.25, parameters.folds ?? 2, seed)
   const all = Int32Array.from(labels.keys())
-  const fit = all.filter((v) => !isHeldOut(labels[v]))
-  const held = all.filter((v) => isHeldOut(labels[v]))
   const mostNeighbours = Math.max(1, x.rows - 1)
   const k = Math.min(mostNeighbours, parameters.k ?? clamp(Math.round(x.rows / split.count) - 1, 4, MOST_NEIGHBOURS))
   const connectivityK = Math.min(mostNeighbours, parameters.connectivityK ?? clamp(2 * k, 19, MOST_NEIGHBOURS))
@@ -146,27 +146,34 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const optionsV = { recipe: recipeV, hidden: parameters.hidden ?? 512, seed, start: fromModel?.gcnV }
   const optionsE = { recipe: recipeE, convolutions: CONVOLUTIONS, loss: 'nll' as const, seed }
 
-  const first = await clock.measure('train_gcn_v', () =>
-    trainGcnV({ input: vInput, target, fit, heldOut: held }, optionsV, control),
-  )
-  const trial = await apply(first.weights)
+  const folds = await clock.measure('train_gcn_v', async () => {
+    const trained = []
+    for (const heldOut of split.folds) trained.push(await trainFold(heldOut))
+    return trained
+  })
   const { raw, rebuilt, threshold } = await clock.measure('select', () => ({
-    raw: bestCut(longLists, trial.confidence),
-    rebuilt: bestCut(trial.lists, trial.confidence),
-    threshold: chooseTau(labels, isHeldOut, (tau) => thresholdPartition(lists, tau)),
+    raw: bestCut(() => longLists),
+    rebuilt: bestCut((fold) => fold.lists),
+    threshold: chooseTau(
+      labels,
+      folds.map(({ isCounted }) => ({ isCounted, partition: (tau) => thresholdPartition(lists, tau) })),
+    ),
   }))
   const tree = rebuilt.score >= raw.score ? rebuilt : raw
-
   const calibration = await clock.measure('calibrate', () => calibrate())
 
   let viaE: TauChoice | undefined
   if (parameters.connectivity ?? true) {
-    const sets = setsOf(trial)
-    const trained = await clock.measure('train_gcn_e', () =>
-      trainGcnE({ sets, labels, fit, heldOut: held }, optionsE, control),
-    )
-    const { preferred } = await clock.measure('gcn_e', () => predictE(trained.weights, sets))
-    viaE = chooseTreeTau(sets.lists, trial.confidence, labels, isHeldOut, preferred)
+    viaE = await clock.measure('train_gcn_e', async () => {
+      const chosen = []
+      for (const fold of folds) {
+        const sets = setsOf(fold)
+        const { weights } = await trainGcnE({ sets, labels, fit: fold.fit, heldOut: fold.held }, optionsE, control)
+        const { preferred } = await predictE(weights, sets)
+        chosen.push(treeFold({ ...fold, lists: sets.lists, preferred }))
+      }
+      return chooseTau(labels, chosen)
+    })
   }
   const usesNetwork = viaE !== undefined && viaE.score >= tree.score + WORTH_OF_GCN_E
   const connectivity = usesNetwork && viaE ? { ...viaE, k: connectivityK } : rebuilt
@@ -201,11 +208,11 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   }
   return {
     model,
-    lossCurve: thin(first.lossCurve, 500),
+    lossCurve: thin(folds[0].lossCurve, 500),
     report: {
       images: x.rows,
       identities: split.count,
-      heldOutIdentities: split.heldOut.size,
+      heldOutIdentities: split.folds.reduce((sum, heldOut) => sum + heldOut.size, 0),
       k,
       heldOut: model.heldOut,
       curves: {
@@ -218,6 +225,14 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       phases: clock.phases,
       backend,
     },
+  }
+
+  async function trainFold(heldOut: ReadonlySet<number>) {
+    const isCounted = (label: number) => heldOut.has(label)
+    const fit = all.filter((v) => !isCounted(labels[v]))
+    const held = all.filter((v) => isCounted(labels[v]))
+    const { weights, lossCurve } = await trainGcnV({ input: vInput, target, fit, heldOut: held }, optionsV, control)
+    return { isCounted, fit, held, lossCurve, ...(await apply(weights)) }
   }
 
   /** Confidence of every labelled vertex, and the lists rebuilt on F_L. */
@@ -240,36 +255,42 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   function calibrate(): EdgeCalibration {
     const base = fitCalibration(longLists, labels)
     if (!base) return priorCalibration(longLists, x, seed)
-    const graph = shorterLists(tree === rebuilt ? trial.lists : longLists, tree.k)
-    const partition = treePartition(graph, trial.confidence, { tau: tree.tau })
-    const forest = clusterForest(partition.labels, longLists, trial.confidence, x, partition.parent)
     const probability = edgeProbability(base, longLists)
-    const parent = Array.from(
-      held.filter((v) => forest.parent[v] >= 0),
-      (v) => ({
-        probability: probability(v, forest.parent[v], forest.parentSimilarity[v], 'any'),
-        isSame: labels[v] === labels[forest.parent[v]],
-      }),
-    )
-    const questions = mergeCandidates(
-      partition.labels,
-      forest.clusterSizes,
-      shorterLists(longLists, CALIBRATION_K),
-      trial.confidence,
-      (v, u, similarity) => probability(v, u, similarity, 'any'),
-    )
-    const merge = Array.from(questions.child.keys())
-      .filter((i) => isHeldOut(labels[questions.child[i]]) || isHeldOut(labels[questions.parent[i]]))
-      .map((i) => ({
-        probability: questions.probability[i],
-        isSame: labels[questions.child[i]] === labels[questions.parent[i]],
-      }))
+    const outcome = (probability: number, v: number, u: number) => ({ probability, isSame: labels[v] === labels[u] })
+    const parent: Outcome[] = []
+    const merge: Outcome[] = []
+    for (const { isCounted, held, confidence, lists } of folds) {
+      const graph = shorterLists(tree === rebuilt ? lists : longLists, tree.k)
+      const partition = treePartition(graph, confidence, { tau: tree.tau })
+      const forest = clusterForest(partition.labels, longLists, confidence, x, partition.parent)
+      for (const v of held) {
+        const u = forest.parent[v]
+        if (u >= 0) parent.push(outcome(probability(v, u, forest.parentSimilarity[v], 'any'), v, u))
+      }
+      const questions = mergeCandidates(
+        partition.labels,
+        forest.clusterSizes,
+        shorterLists(longLists, CALIBRATION_K),
+        confidence,
+        (v, u, similarity) => probability(v, u, similarity, 'any'),
+      )
+      for (let i = 0; i < questions.count; i++) {
+        const [v, u] = [questions.child[i], questions.parent[i]]
+        if (isCounted(labels[v]) || isCounted(labels[u])) merge.push(outcome(questions.probability[i], v, u))
+      }
+    }
     return adjustCalibration(base, { parent, merge })
   }
 
   /** The number of neighbours and the threshold that do best, the fewer neighbours where they are equal. */
-  function bestCut(lists: NeighbourLists, confidence: Float32Array): TauChoice & TreeCut {
-    const cuts = treeKs.map((k) => ({ ...chooseTreeTau(shorterLists(lists, k), confidence, labels, isHeldOut), k }))
+  function bestCut(listsOf: (fold: (typeof folds)[number]) => NeighbourLists): TauChoice & TreeCut {
+    const cuts = treeKs.map((k) => ({
+      ...chooseTau(
+        labels,
+        folds.map((fold) => treeFold({ ...fold, lists: shorterLists(listsOf(fold), k) })),
+      ),
+      k,
+    }))
     return cuts.reduce((best, cut) => (cut.score > best.score ? cut : best))
   }
 
@@ -298,10 +319,18 @@ function labelledRows({ features, labels }: TrainingInput): { x: Matrix; labels:
   return { x: normalizeRows(selectRows(features, known)), labels: Int32Array.from(known, (v) => labels[v]) }
 }
 
-/** Held-out identities: a seeded share, with at least one that has two images on either side. */
-function splitIdentities(labels: Labels, share: number, seed: number): { heldOut: Set<number>; count: number } {
+/** Folds of held-out identities: each a seeded share, without overlap, with at least one that has two images on either side. */
+function splitIdentities(
+  labels: Labels,
+  share: number,
+  folds: number,
+  seed: number,
+): { folds: ReadonlySet<number>[]; count: number } {
   if (!(share > 0 && share < 1)) {
     throw new EngineError('BAD_OPTION', `heldOutShare must lie between 0 and 1: got ${share}`)
+  }
+  if (!Number.isInteger(folds) || folds < 1) {
+    throw new EngineError('BAD_OPTION', `folds must be a positive integer: got ${folds}`)
   }
   const sizes = new Map<number, number>()
   for (const label of labels) sizes.set(label, (sizes.get(label) ?? 0) + 1)
@@ -314,9 +343,18 @@ function splitIdentities(labels: Labels, share: number, seed: number): { heldOut
     )
   }
   const rng = createRng(seed)
-  const take = (identities: number[], least: number) =>
-    rng.shuffle(Int32Array.from(identities)).subarray(0, Math.max(least, Math.round(identities.length * share)))
-  return { heldOut: new Set([...take(several, 1), ...take(single, 0)]), count: sizes.size }
+  const [severalShuffled, singleShuffled] = [several, single].map((ids) => rng.shuffle(Int32Array.from(ids)))
+  const eachSeveral = Math.min(several.length - 1, Math.max(1, Math.round(several.length * share)))
+  const eachSingle = Math.round(single.length * share)
+  const possible = Math.min(folds, Math.floor(several.length / eachSeveral))
+  const part = (ids: Int32Array, fold: number, each: number) => ids.subarray(fold * each, (fold + 1) * each)
+  return {
+    folds: Array.from(
+      { length: possible },
+      (_, fold) => new Set([...part(severalShuffled, fold, eachSeveral), ...part(singleShuffled, fold, eachSingle)]),
+    ),
+    count: sizes.size,
+  }
 }
 
 function explain(

@@ -1,52 +1,120 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { DatabaseError } from './database-error.ts'
 
-/** Another process holds the data folder. */
-export class DataFolderLockedError extends Error {
-  constructor(folder: string, pid: number) {
+/** Somebody else holds the data folder. */
+export class DataFolderLockedError extends DatabaseError {
+  constructor(folder: string, holder: string) {
     super(
-      `the data folder ${folder} is in use by process ${pid}: stop that server first, or set TRIBUTARY_DATA_DIR to another folder (two processes on one embedded database would lose data)`,
+      `the data folder ${folder} is in use by ${holder}: stop that server first, or set TRIBUTARY_DATA_DIR to another folder (two servers on one embedded database would lose data)`,
     )
     this.name = 'DataFolderLockedError'
   }
 }
 
-function isAlive(pid: number): boolean {
+interface Holder {
+  pid: number
+  /** When the process was started, where the system tells: a later process may have been given the same pid. */
+  startedAt?: string
+}
+
+const ATTEMPTS = 5
+/** The folders that this process holds; its own pid in a lock file says nothing, as a container starts again with it. */
+const held = new Set<string>()
+
+/** Clock ticks from the system's start to the process's, on Linux. */
+function startOf(pid: number): string | undefined {
+  try {
+    // The second field is the name in brackets, which may hold anything; the 22nd is the start.
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19]
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive({ pid, startedAt }: Holder): boolean {
+  if (!Number.isSafeInteger(pid) || pid < 1 || pid === process.pid) return false
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
     // EPERM: it lives, and belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
+  const actual = startOf(pid)
+  return !startedAt || !actual || startedAt === actual
+}
+
+function parseHolder(text: string): Holder {
+  const [pid, startedAt] = text.trim().split(' ')
+  return { pid: Number(pid), startedAt }
+}
+
+/** Links `source` as `target`, which is written whole or not at all; false where the target exists. */
+function claim(source: string, target: string): boolean {
+  try {
+    linkSync(source, target)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return false
+  }
+}
+
+/**
+ * Moves the lock of a dead process out of the way. Of two that do so at once the second may catch the lock that the first
+ * has just taken: it looks at what it moved, and puts it back.
+ */
+function clearStale(file: string, aside: string): void {
+  try {
+    renameSync(file, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  if (isAlive(parseHolder(readFileSync(aside, 'utf8')))) claim(aside, file)
+  rmSync(aside, { force: true })
 }
 
 /**
  * Takes the folder for this process; the lock of a dead process is taken over.
  *
  * @returns a function that gives it back.
+ * @throws DataFolderLockedError naming the process that holds it.
  */
 export function lockDataFolder(folder: string): () => void {
   mkdirSync(folder, { recursive: true })
-  const file = path.join(folder, 'tributary.lock')
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const descriptor = openSync(file, 'wx')
-      writeSync(descriptor, String(process.pid))
-      closeSync(descriptor)
-      break
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const holder = Number(readFileSync(file, 'utf8'))
-      if (attempt > 2 || (holder !== process.pid && isAlive(holder))) throw new DataFolderLockedError(folder, holder)
-      rmSync(file, { force: true })
+  const real = realpathSync(folder)
+  if (held.has(real)) throw new DataFolderLockedError(folder, 'this very process')
+  const file = path.join(real, 'tributary.lock')
+  const mine = `${file}.${process.pid}`
+  const text = `${process.pid} ${startOf(process.pid) ?? ''}\n`
+  writeFileSync(mine, text)
+  try {
+    for (let attempt = 1; !claim(mine, file); attempt++) {
+      const holder = readHolder(file)
+      if (holder && (isAlive(holder) || attempt >= ATTEMPTS)) {
+        throw new DataFolderLockedError(folder, `process ${holder.pid}`)
+      }
+      clearStale(file, `${mine}.stale`)
     }
+  } finally {
+    rmSync(mine, { force: true })
   }
-  let isHeld = true
+  held.add(real)
   const release = () => {
-    if (isHeld) rmSync(file, { force: true })
-    isHeld = false
+    process.off('exit', release)
+    if (held.delete(real)) rmSync(file, { force: true })
   }
   process.once('exit', release)
   return release
+}
+
+/** Who holds the lock; undefined where it was given back meanwhile. */
+function readHolder(file: string): Holder | undefined {
+  try {
+    return parseHolder(readFileSync(file, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
 }

@@ -34,6 +34,8 @@ async function openServer(
     statement_timeout: statementTimeoutMs,
     application_name: 'tributary',
   })
+  // A broken idle connection is dropped by the pool itself; without a listener it would end the process.
+  pool.on('error', () => {})
   await migratePool(pool)
   const prisma = connectPrisma(pool)
   return {

@@ -9,7 +9,6 @@ export type ToThread =
   | { op: 'close' }
 export type FromThread =
   | { op: 'ready' }
-  | { op: 'failed'; message: string }
   | { op: 'data'; id: number; data: Uint8Array }
   | { op: 'error'; id: number; message: string }
   | { op: 'dump'; data: Uint8Array }
@@ -26,9 +25,15 @@ export class PgliteStream extends Duplex {
   readonly #id = ++streams
   #pending: Buffer = Buffer.alloc(0)
   #isStarted = false
+  #isTerminated = false
   readonly #listen: (message: FromThread) => void
+  readonly #onExit = () => this.destroy(this.stopped())
 
-  constructor(readonly thread: Worker) {
+  /** @param stopped why the thread no longer runs; undefined while it does. */
+  constructor(
+    readonly thread: Worker,
+    readonly stopped: () => Error | undefined,
+  ) {
     super()
     this.#listen = (message) => {
       if (!('id' in message) || message.id !== this.#id) return
@@ -36,11 +41,12 @@ export class PgliteStream extends Duplex {
       else this.destroy(new Error(message.message))
     }
     thread.on('message', this.#listen)
+    thread.on('exit', this.#onExit)
   }
 
   // What pg expects of a net.Socket.
   connect(): this {
-    process.nextTick(() => this.emit('connect'))
+    process.nextTick(() => (this.stopped() ? this.#onExit() : this.emit('connect')))
     return this
   }
   setNoDelay(): this {
@@ -70,8 +76,7 @@ export class PgliteStream extends Duplex {
       this.#pending = this.#pending.subarray(length)
       this.#isStarted = true
       if (isTerminate) {
-        // Terminate must not reach PGlite: it has one session, which the next client takes over.
-        this.thread.postMessage({ op: 'reset' } satisfies ToThread)
+        this.#reset()
         this.push(null)
       } else {
         this.thread.postMessage({ op: 'query', id: this.#id, message } satisfies ToThread, [message.buffer])
@@ -82,6 +87,14 @@ export class PgliteStream extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.thread.off('message', this.#listen)
+    this.thread.off('exit', this.#onExit)
+    this.#reset()
     done(error)
+  }
+
+  /** PGlite has one session, which the next client takes over: Terminate must not reach it, nor a transaction outlive its client. */
+  #reset(): void {
+    if (this.#isStarted && !this.#isTerminated) this.thread.postMessage({ op: 'reset' } satisfies ToThread)
+    this.#isTerminated = true
   }
 }

@@ -6,19 +6,13 @@ import { vector } from '@electric-sql/pglite-pgvector'
 
 const post = (message, transfer) => parentPort.postMessage(message, transfer)
 
-let db
-try {
-  db = await PGlite.create({
-    ...workerData,
-    extensions: { vector },
-    // PGlite turns fsync off by default: an acknowledged write would then not survive a crash.
-    startParams: PGlite.defaultStartParams.filter((param) => param !== '-F'),
-    postgresqlconf: ['maintenance_work_mem=256MB'],
-  })
-} catch (error) {
-  post({ op: 'failed', message: String(error) })
-  throw error
-}
+const db = await PGlite.create({
+  ...workerData,
+  extensions: { vector },
+  // PGlite turns fsync off by default: an acknowledged write would then not survive a crash.
+  startParams: PGlite.defaultStartParams.filter((param) => param !== '-F'),
+  postgresqlconf: ['maintenance_work_mem=256MB'],
+})
 
 async function handle(message) {
   switch (message.op) {

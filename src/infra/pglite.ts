@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
+import { DatabaseError } from './database-error.ts'
 import { type FromThread, PgliteStream, type ToThread } from './pglite-stream.ts'
 
 export interface Pglite {
@@ -16,28 +17,58 @@ export interface PgliteOptions {
   loadDataDir?: Blob
 }
 
-/** Opens PostgreSQL with pgvector inside this process, in a thread of its own, behind an ordinary pg.Pool of one session. */
+/**
+ * Opens PostgreSQL with pgvector inside this process, in a thread of its own, behind an ordinary pg.Pool of one session.
+ * Should the thread die, every query from then on fails with the reason.
+ *
+ * @throws DatabaseError where the folder does not open.
+ */
 export async function openPglite(options: PgliteOptions): Promise<Pglite> {
   const thread = new Worker(new URL('./pglite-thread.mjs', import.meta.url), { workerData: options })
+  let cause: Error | undefined
+  let stopped: DatabaseError | undefined
+  thread.once('error', (error: Error) => {
+    cause = error
+  })
+  thread.once('exit', () => {
+    stopped = new DatabaseError(`the embedded database stopped: ${cause?.message ?? 'it was closed'}`, { cause })
+  })
+
   const answer = <Op extends FromThread['op']>(op: Op) =>
     new Promise<Extract<FromThread, { op: Op }>>((resolve, reject) => {
-      const listen = (message: FromThread) => {
-        if (message.op === op) {
-          thread.off('message', listen)
-          resolve(message as Extract<FromThread, { op: Op }>)
-        } else if (message.op === 'failed') reject(new Error(`the embedded database does not open: ${message.message}`))
+      const onMessage = (message: FromThread) => {
+        if (message.op !== op) return
+        forget()
+        resolve(message as Extract<FromThread, { op: Op }>)
       }
-      thread.on('message', listen)
-      thread.once('error', reject)
+      const onExit = () => {
+        forget()
+        reject(stopped)
+      }
+      const forget = () => {
+        thread.off('message', onMessage)
+        thread.off('exit', onExit)
+      }
+      if (stopped) reject(stopped)
+      thread.on('message', onMessage)
+      thread.on('exit', onExit)
     })
-  await answer('ready')
+
+  await answer('ready').catch(() => {
+    throw new DatabaseError(
+      `the embedded database in ${options.dataDir} does not open: ${cause?.message}; if the folder was damaged or belongs to another version, restore a backup of it, or set TRIBUTARY_DATA_DIR to another folder`,
+      { cause },
+    )
+  })
   const pool = new pg.Pool({
     user: 'postgres',
     database: 'postgres',
     max: 1,
     idleTimeoutMillis: 0,
-    stream: () => new PgliteStream(thread) as never,
+    stream: () => new PgliteStream(thread, () => stopped) as never,
   } as pg.PoolConfig)
+  // The next query says what happened; without a listener a broken idle session would end the process.
+  pool.on('error', () => {})
   return {
     pool,
     async dump() {
@@ -47,6 +78,7 @@ export async function openPglite(options: PgliteOptions): Promise<Pglite> {
     },
     async close() {
       await pool.end()
+      if (stopped) return
       const closed = answer('closed')
       thread.postMessage({ op: 'close' } satisfies ToThread)
       await closed

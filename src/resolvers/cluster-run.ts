@@ -63,9 +63,9 @@ export async function runVertices(run: ClusterRun, args: VerticesArgs, { app, vi
   return toConnection(page, found, vertices.vertexKeyset(args.orderBy), asNode)
 }
 
-export async function clusterVertices(cluster: Cluster, args: PageArgs, { app, viewer }: Context) {
+export async function clusterVertices(cluster: Cluster, args: PageArgs, { load }: Context) {
   const page = pageOf(args)
-  const found = await vertices.listClusterVertices(app, viewer, cluster, page)
+  const found = await load.clusterPage(cluster, page).load(cluster)
   return toConnection(page, found, (vertex) => [vertex.parentIndex !== null, vertex.index], asNode)
 }
 

@@ -12,9 +12,10 @@ import {
 import { findExportFiles } from '../services/exports.ts'
 import type { Ref, RunRef } from '../services/id.ts'
 import { findIdentitiesOfItems, findPublishedVertices } from '../services/identity-members.ts'
+import type { Page, PageResult } from '../services/page.ts'
 import { findAnswers } from '../services/review-tasks.ts'
 import { findRows, findRunRows, type RefModel } from '../services/rows.ts'
-import { findPathsToRoot } from '../services/run-vertices.ts'
+import { findClusterPages, findPathsToRoot } from '../services/run-vertices.ts'
 import { findSimilar, type SimilarItem, type SimilarOptions } from '../services/similarity.ts'
 import { findUsers } from '../services/users.ts'
 
@@ -51,6 +52,22 @@ function pathLoaders(app: App) {
         cacheKeyFn: runKey,
       })
       loaders.set(maxEdges, loader)
+    }
+    return loader
+  }
+}
+
+/** A loader for each run and page: the first pages of fifty clusters cost one statement. */
+function clusterPageLoaders(app: App) {
+  const loaders = new Map<string, DataLoader<RunRef, PageResult<Vertex>, string>>()
+  return ({ runId }: RunRef, page: Page) => {
+    const key = JSON.stringify([runId, page])
+    let loader = loaders.get(key)
+    if (!loader) {
+      loader = new DataLoader((clusters: readonly RunRef[]) => findClusterPages(app, clusters, page), {
+        cacheKeyFn: runKey,
+      })
+      loaders.set(key, loader)
     }
     return loader
   }
@@ -103,6 +120,7 @@ export const createLoaders = (app: App, viewer: Viewer) => ({
     { cacheKeyFn: refKey },
   ),
   pathToRoot: pathLoaders(app),
+  clusterPage: clusterPageLoaders(app),
   similar: similarLoaders(app),
   cluster: byIndex(app, 'cluster'),
   vertex: byIndex(app, 'vertex'),

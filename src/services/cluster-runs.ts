@@ -111,7 +111,8 @@ export async function startClusterRun(app: App, viewer: Viewer, input: StartClus
         seed,
         incremental: input.incremental && project.publishedRunId !== null,
         parentId: project.publishedRunId,
-        modelVersionId: NEEDS_MODEL.includes(method) ? model?.id : null,
+        // Other methods take the thresholds a model has learnt, when they are told which.
+        modelVersionId: NEEDS_MODEL.includes(method) || input.modelVersionId ? model?.id : null,
         spaceId: project.activeSpaceId,
         ledgerRevision: project.ledgerRevision,
         createdById: viewer.userId,

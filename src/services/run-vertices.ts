@@ -70,22 +70,28 @@ export async function listClusters(
   return cutPage(rows, first)
 }
 
-/** Members of a cluster: the root first, then in the order of the run. */
-export async function listClusterVertices(
+/**
+ * Members of clusters of one run, a page of each: the root first, then in the order of the run. One statement for all
+ * clusters that are asked for their first page together.
+ */
+export async function findClusterPages(
   app: App,
-  viewer: Viewer,
-  { projectId, runId, index: clusterIndex }: RunRef,
+  clusters: readonly RunRef[],
   { first, after }: Page,
-): Promise<PageResult<Vertex>> {
-  await requireAccess(app, viewer, projectId, 'project.read')
+): Promise<PageResult<Vertex>[]> {
+  const [{ projectId, runId } = { projectId: '', runId: '' }] = clusters
   const rest = after
     ? Prisma.sql`AND ("parentIndex" IS NOT NULL, "index") > (${Boolean(after[0])}, ${Number(after[1])})`
     : Prisma.empty
-  const rows = await app.prisma.$queryRaw<Vertex[]>`
-    /* listClusterVertices */ SELECT * FROM "Vertex"
-    WHERE "projectId" = ${projectId}::uuid AND "runId" = ${runId}::uuid AND "clusterIndex" = ${clusterIndex} ${rest}
-    ORDER BY "parentIndex" IS NOT NULL, "index" LIMIT ${first + 1}`
-  return cutPage(rows, first)
+  const rows = await app.prisma.$queryRaw<(Vertex & { rank: bigint })[]>`
+    /* findClusterPages */ SELECT * FROM (
+      SELECT v.*, row_number() OVER (PARTITION BY "clusterIndex" ORDER BY "parentIndex" IS NOT NULL, "index") AS "rank"
+      FROM "Vertex" v WHERE "projectId" = ${projectId}::uuid AND "runId" = ${runId}::uuid
+        AND "clusterIndex" = ANY(${clusters.map(({ index }) => index)}::int[]) ${rest}) s
+    WHERE "rank" <= ${first + 1} ORDER BY "clusterIndex", "rank"`
+  const pages = new Map<number, Vertex[]>(clusters.map(({ index }) => [index, []]))
+  for (const { rank: _rank, ...vertex } of rows) pages.get(vertex.clusterIndex)?.push(vertex)
+  return clusters.map(({ index }) => cutPage(pages.get(index) ?? [], first))
 }
 
 const MAX_PATH = 256

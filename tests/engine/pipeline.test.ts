@@ -29,7 +29,7 @@ beforeAll(async () => {
 describe('training', () => {
   it('chooses graph, neighbours and thresholds on held-out identities, and reports the curves', () => {
     const { report, lossCurve } = output
-    expect(report).toMatchObject({ images: 192, identities: 24, heldOutIdentities: 6 })
+    expect(report).toMatchObject({ images: 192, identities: 24, heldOutIdentities: 12 })
     expect(report.curves.raw.length).toBeGreaterThan(20)
     expect(report.explanation).toMatch(/held-out identities/)
     expect(lossCurve).toHaveLength(8)

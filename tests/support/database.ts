@@ -33,6 +33,7 @@ async function openOnServer(url: string): Promise<Database> {
   const own = new URL(url)
   own.pathname = `/${name}`
   const pool = new pg.Pool({ connectionString: own.href, max: 10 })
+  pool.on('error', () => {})
   const client = await pool.connect()
   await migrate(client)
   client.release()

@@ -18,22 +18,30 @@ export interface TauChoice extends TauPoint {
 /** Thresholds tried, ascending. */
 const GRID = Array.from({ length: 50 }, (_, i) => i * 0.02)
 
+/** One way to split identities, and how the whole set is partitioned without having learnt from the counted ones. */
+export interface TauFold {
+  /** By class label: is it held out in this fold? */
+  readonly isCounted: (label: number) => boolean
+  readonly partition: (tau: number) => Labels
+}
+
 /**
- * The threshold with the best mean of pairwise and BCubed F on counted identities, with the whole curve.
+ * The threshold with the best mean of pairwise and BCubed F on held-out identities, averaged over the folds, with the
+ * whole curve.
  *
- * The curve is smoothed over its neighbours before the best is taken, so that one lucky cut does not decide; ties go to the higher
- * tau, which merges less.
- *
- * @param partition labels at a threshold; by default the confidence tree's
+ * The curve is smoothed over its neighbours before the best is taken, so that one lucky cut does not decide; ties go to
+ * the higher tau, which merges less.
  */
-export function chooseTau(
-  truth: Labels,
-  isCounted: (label: number) => boolean,
-  partition: (tau: number) => Labels,
-): TauChoice {
+export function chooseTau(truth: Labels, folds: readonly TauFold[]): TauChoice {
   const curve = GRID.map((tau): TauPoint => {
-    const { pairwise, bcubed } = heldOutScores(partition(tau), truth, isCounted)
-    return { tau, pairwiseF: pairwise.f, bcubedF: bcubed.f }
+    let pairwiseF = 0
+    let bcubedF = 0
+    for (const { isCounted, partition } of folds) {
+      const { pairwise, bcubed } = heldOutScores(partition(tau), truth, isCounted)
+      pairwiseF += pairwise.f / folds.length
+      bcubedF += bcubed.f / folds.length
+    }
+    return { tau, pairwiseF, bcubedF }
   })
   const mean = curve.map(({ pairwiseF, bcubedF }) => (pairwiseF + bcubedF) / 2)
   const smooth = mean.map((m, i) => (2 * m + (mean[i - 1] ?? m) + (mean[i + 1] ?? m)) / 4)
@@ -42,12 +50,13 @@ export function chooseTau(
   return { ...curve[best], score: mean[best], curve }
 }
 
-export function chooseTreeTau(
-  lists: NeighbourLists,
-  confidence: Float32Array,
-  truth: Labels,
-  isCounted: (label: number) => boolean,
-  preferred?: Int32Array,
-): TauChoice {
-  return chooseTau(truth, isCounted, (tau) => treePartition(lists, confidence, { tau, preferred }).labels)
+/** A fold whose partition is the confidence tree's. */
+export function treeFold(fold: {
+  readonly isCounted: (label: number) => boolean
+  readonly lists: NeighbourLists
+  readonly confidence: Float32Array
+  readonly preferred?: Int32Array
+}): TauFold {
+  const { isCounted, lists, confidence, preferred } = fold
+  return { isCounted, partition: (tau) => treePartition(lists, confidence, { tau, preferred }).labels }
 }
