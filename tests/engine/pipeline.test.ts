@@ -89,8 +89,8 @@ describe('training', () => {
 
 describe('clustering', () => {
   it.each([
-    ['GCN_V', 0.65],
-    ['GCN_VE', 0.65],
+    ['GCN_V', 0.6],
+    ['GCN_VE', 0.6],
     ['THRESHOLD', 0.5],
   ] as const)('by %s finds classes that the training has not seen', async (method, least) => {
     const result = await clusterVertices({ ...test, labels: undefined, method, model, seed: 1 })
