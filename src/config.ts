@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { parseEnv } from 'node:util'
 import { z } from 'zod'
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes'], falsy: ['false', '0', 'no'] })
@@ -42,6 +44,9 @@ const schema = z.object({
 
 export const CONFIG_KEYS = Object.keys(schema.shape)
 
+/** Never repeated in a message: an address carries a password. */
+const SECRETS = new Set(['DATABASE_URL', 'SIGNING_SECRET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
+
 export interface S3Options {
   endpoint?: string
   bucket: string
@@ -84,18 +89,38 @@ export class ConfigError extends Error {
   }
 }
 
+/** The environment of this process, over what the file `.env` says. */
+export function readEnvironment(file = '.env'): NodeJS.ProcessEnv {
+  try {
+    return { ...parseEnv(readFileSync(file, 'utf8')), ...process.env }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return process.env
+  }
+}
+
+/** What single values cannot tell: keys that need each other. */
+function crossProblems(given: NodeJS.ProcessEnv): string[] {
+  const problems: string[] = []
+  if (given.FILE_STORE === 's3' && !given.S3_BUCKET) problems.push('S3_BUCKET: is needed when FILE_STORE is s3')
+  if (!given.S3_ACCESS_KEY_ID !== !given.S3_SECRET_ACCESS_KEY) {
+    problems.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY: set both, or neither')
+  }
+  return problems
+}
+
 /** Reads the environment into one frozen, typed object; throws ConfigError with every problem at once. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   // An empty value counts as absent, as in a copied .env.example.
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = schema.safeParse(given)
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map(({ path: [key], message }) => `${String(key)}: ${message}, got ${given[String(key)]}`),
-    )
-  }
+  const problems = (parsed.error?.issues ?? []).map(({ path: [key], message }) => {
+    const name = String(key)
+    return `${name}: ${message}, got ${SECRETS.has(name) ? '(not shown)' : given[name]}`
+  })
+  problems.push(...crossProblems(given))
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
   const e = parsed.data
-  if (e.FILE_STORE === 's3' && !e.S3_BUCKET) throw new ConfigError(['S3_BUCKET: is needed when FILE_STORE is s3'])
   const hostInUrl = e.HOST === '0.0.0.0' || e.HOST === '::' ? 'localhost' : e.HOST
   return Object.freeze({
     databaseUrl: e.DATABASE_URL,

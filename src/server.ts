@@ -1,6 +1,6 @@
-import { type Config, ConfigError, loadConfig } from './config.ts'
+import { type Config, ConfigError, loadConfig, readEnvironment } from './config.ts'
 import { createHttpApp, type HttpApp } from './http-app.ts'
-import { DataFolderLockedError } from './infra/data-folder-lock.ts'
+import { DatabaseError } from './infra/database-error.ts'
 import { jobHandlers } from './jobs/index.ts'
 import { startWorker, type Worker } from './jobs/worker.ts'
 import { type OpenApp, openApp } from './open-app.ts'
@@ -69,16 +69,14 @@ export function stopOnSignal(stop: () => Promise<void>): void {
 /** Prints what a person can mend as one line, and anything else whole. */
 export function exitWith(error: unknown): never {
   const isPlain =
-    error instanceof ConfigError ||
-    error instanceof DataFolderLockedError ||
-    (error as Error)?.message?.startsWith('port ')
+    error instanceof ConfigError || error instanceof DatabaseError || (error as Error)?.message?.startsWith('port ')
   console.error(isPlain ? (error as Error).message : error)
   process.exit(1)
 }
 
 if (import.meta.filename === process.argv[1]) {
   try {
-    const server = await startServer(loadConfig(process.env))
+    const server = await startServer(loadConfig(readEnvironment()))
     stopOnSignal(server.stop)
     server.opened.app.log.info({ url: server.url, database: server.opened.database.kind }, 'Tributary answers')
   } catch (error) {

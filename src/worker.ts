@@ -1,11 +1,11 @@
-import { loadConfig } from './config.ts'
+import { loadConfig, readEnvironment } from './config.ts'
 import { jobHandlers } from './jobs/index.ts'
 import { startWorker } from './jobs/worker.ts'
 import { openApp } from './open-app.ts'
 import { exitWith, stopOnSignal } from './server.ts'
 
 try {
-  const config = loadConfig(process.env)
+  const config = loadConfig(readEnvironment())
   if (!config.databaseUrl) {
     throw new Error(
       'the embedded database belongs to the server process, which works itself: set DATABASE_URL to run workers apart',

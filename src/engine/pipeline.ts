@@ -15,6 +15,7 @@ import { shorterLists } from './knn/sub-lists.ts'
 import { type ClusteringModel, checkFits, type GraphKind } from './model.ts'
 import { constrainedPartition } from './partition/constrained-partition.ts'
 import { countViolations } from './partition/constraint-index.ts'
+import { cutDoubtfulEdges } from './partition/cut-doubtful-edges.ts'
 import { enforceConstraints } from './partition/enforce-constraints.ts'
 import { clusterForest } from './partition/forest.ts'
 import { type MergeCandidates, mergeCandidates } from './partition/merge-candidates.ts'
@@ -29,6 +30,8 @@ export interface ClusterParameters {
   readonly tau?: number
   /** Share of vertices, the most confident first, that GCN-E is applied to. */
   readonly rho?: number
+  /** GCN_V, GCN_VE with one connection: tree edges of a smaller calibrated probability are cut. Default 0, the paper's. */
+  readonly minProbability?: number
   /** Edges each vertex keeps: 1 gives trees, more gives directed acyclic graphs. */
   readonly maxConnections?: number
   /** Clusters wanted, for methods that must be told. */
@@ -139,16 +142,26 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
   return clock.measure('review_forest', () => {
     const confidence =
       proposal.confidence ?? densityConfidence(lists, { kind: 'weight', radius: Number.POSITIVE_INFINITY })
-    const labels = usesTree ? proposal.labels : enforceConstraints(proposal.labels, longLists, constraints)
-    if (constraints && countViolations(labels, constraints) > 0) {
-      throw new Error(`${method} broke a decision: the partition must honour all of them`)
-    }
-    const forest = clusterForest(labels, longLists, confidence, x, proposal.chosen)
     const calibration =
       (input.labels && fitCalibration(longLists, input.labels)) ??
       model?.calibration ??
       priorCalibration(longLists, x, seed)
     const probability = edgeProbability(calibration, longLists)
+    const { minProbability = 0 } = parameters
+    const cut =
+      proposal.chosen && minProbability > 0
+        ? cutDoubtfulEdges(
+            proposal.chosen,
+            (v, u) => probability(v, u, cosine(x, v, u), 'parent'),
+            minProbability,
+            constraints,
+          )
+        : { labels: proposal.labels, parent: proposal.chosen }
+    const labels = usesTree ? cut.labels : enforceConstraints(proposal.labels, longLists, constraints)
+    if (constraints && countViolations(labels, constraints) > 0) {
+      throw new Error(`${method} broke a decision: the partition must honour all of them`)
+    }
+    const forest = clusterForest(labels, longLists, confidence, x, cut.parent)
     const questionLists = shorterLists(longLists, CALIBRATION_K)
     const parentProbability = new Float32Array(x.rows).fill(1)
     for (let v = 0; v < x.rows; v++) {
@@ -269,6 +282,13 @@ function learntK({ method, model, parameters = {} }: ClusterInput): number | und
   if (method === 'THRESHOLD') return model.threshold.k
   if (method === 'GCN_VE' && model.connectivity.usesNetwork) return model.connectivity.k
   return method === 'GCN_V' || method === 'GCN_VE' ? model.tree[parameters.graph ?? model.tree.graph].k : undefined
+}
+
+/** Of two L2-normalised rows. */
+function cosine({ data, cols }: Matrix, v: number, u: number): number {
+  let sum = 0
+  for (let d = 0; d < cols; d++) sum += data[v * cols + d] * data[u * cols + d]
+  return sum
 }
 
 function checkInput({ features, method, model, embedderId, parameters = {}, labels }: ClusterInput): void {

@@ -1,4 +1,14 @@
-import { linkSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  constants,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { DatabaseError } from './database-error.ts'
 
@@ -18,7 +28,8 @@ interface Holder {
   startedAt?: string
 }
 
-const ATTEMPTS = 5
+const ATTEMPTS = 100
+const RETRY_MS = 10
 /** The folders that this process holds; its own pid in a lock file says nothing, as a container starts again with it. */
 const held = new Set<string>()
 
@@ -49,30 +60,42 @@ function parseHolder(text: string): Holder {
   return { pid: Number(pid), startedAt }
 }
 
-/** Links `source` as `target`, which is written whole or not at all; false where the target exists. */
+/** Links `source` as `target`, which then appears whole or not at all; false where the target exists. */
 function claim(source: string, target: string): boolean {
-  try {
-    linkSync(source, target)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    return false
+  for (const make of [linkSync, copyExclusively]) {
+    try {
+      make(source, target)
+      return true
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EEXIST') return false
+      // Some network and shared folders know no hard links.
+      if (make !== linkSync || code === 'ENOENT') throw error
+    }
   }
+  return false
 }
 
+const copyExclusively = (source: string, target: string) => copyFileSync(source, target, constants.COPYFILE_EXCL)
+
 /**
- * Moves the lock of a dead process out of the way. Of two that do so at once the second may catch the lock that the first
- * has just taken: it looks at what it moved, and puts it back.
+ * Removes the lock of a dead process, one remover at a time: otherwise, of two that saw the dead lock, the slower would
+ * remove what the faster has just taken.
  */
-function clearStale(file: string, aside: string): void {
-  try {
-    renameSync(file, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
+function removeDead(file: string, mine: string): void {
+  const guard = `${file}.takeover`
+  if (!claim(mine, guard)) {
+    const remover = readHolder(guard)
+    if (remover && !isAlive(remover)) rmSync(guard, { force: true })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+    return
   }
-  if (isAlive(parseHolder(readFileSync(aside, 'utf8')))) claim(aside, file)
-  rmSync(aside, { force: true })
+  try {
+    const holder = readHolder(file)
+    if (holder && !isAlive(holder)) rmSync(file, { force: true })
+  } finally {
+    rmSync(guard, { force: true })
+  }
 }
 
 /**
@@ -95,7 +118,7 @@ export function lockDataFolder(folder: string): () => void {
       if (holder && (isAlive(holder) || attempt >= ATTEMPTS)) {
         throw new DataFolderLockedError(folder, `process ${holder.pid}`)
       }
-      clearStale(file, `${mine}.stale`)
+      removeDead(file, mine)
     }
   } finally {
     rmSync(mine, { force: true })

@@ -4,8 +4,9 @@ import pg from 'pg'
 import type { Config } from '../config.ts'
 import { PrismaClient } from '../generated/prisma/client.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
+import { DatabaseError } from './database-error.ts'
 import { migrate } from './migrate.ts'
-import { openPglite } from './pglite.ts'
+import { openPglite, type Pglite } from './pglite.ts'
 
 export interface Database {
   readonly kind: 'embedded' | 'server'
@@ -17,7 +18,11 @@ export interface Database {
 /** A Prisma client over an open pool: the same adapter for the embedded database and a server. */
 export const connectPrisma = (pool: pg.Pool): PrismaClient => new PrismaClient({ adapter: new PrismaPg(pool) })
 
-/** Opens the database the configuration names and brings its schema up to date. */
+/**
+ * Opens the database the configuration names and brings its schema up to date.
+ *
+ * @throws DatabaseError where it does not answer, cannot be migrated, or belongs to another process.
+ */
 export async function openDatabase(
   config: Pick<Config, 'databaseUrl' | 'dataDir' | 'databasePoolSize' | 'statementTimeoutMs'>,
 ): Promise<Database> {
@@ -36,7 +41,12 @@ async function openServer(
   })
   // A broken idle connection is dropped by the pool itself; without a listener it would end the process.
   pool.on('error', () => {})
-  await migratePool(pool)
+  try {
+    await migratePool(pool)
+  } catch (error) {
+    await pool.end()
+    throw error instanceof DatabaseError ? error : unreachable(connectionString, error as NodeJS.ErrnoException)
+  }
   const prisma = connectPrisma(pool)
   return {
     kind: 'server',
@@ -49,25 +59,39 @@ async function openServer(
   }
 }
 
+/** The address without its password, and what to do. */
+function unreachable(connectionString: string, error: NodeJS.ErrnoException): DatabaseError {
+  const { hostname, port, pathname } = new URL(connectionString)
+  // An address that resolves to several fails with one error for each, and no message of its own.
+  const reason = error.message || error.code
+  return new DatabaseError(
+    `the database at ${hostname}:${port || 5432}${pathname} cannot be used: ${reason}; start it or correct DATABASE_URL, or unset DATABASE_URL to use the embedded database`,
+    { cause: error },
+  )
+}
+
 async function openEmbedded(dataDir: string): Promise<Database> {
   const unlock = lockDataFolder(dataDir)
+  let pglite: Pglite | undefined
   try {
-    const pglite = await openPglite({ dataDir: path.join(dataDir, 'postgres') })
+    pglite = await openPglite({ dataDir: path.join(dataDir, 'postgres') })
     await migratePool(pglite.pool)
-    const prisma = connectPrisma(pglite.pool)
-    return {
-      kind: 'embedded',
-      pool: pglite.pool,
-      prisma,
-      close: async () => {
-        await prisma.$disconnect()
-        await pglite.close()
-        unlock()
-      },
-    }
   } catch (error) {
+    await pglite?.close()
     unlock()
     throw error
+  }
+  const { pool, close } = pglite
+  const prisma = connectPrisma(pool)
+  return {
+    kind: 'embedded',
+    pool,
+    prisma,
+    close: async () => {
+      await prisma.$disconnect()
+      await close()
+      unlock()
+    },
   }
 }
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { PoolClient } from 'pg'
+import { DatabaseError } from './database-error.ts'
 
 export const MIGRATIONS_DIR = fileURLToPath(new URL('../../prisma/migrations', import.meta.url))
 
@@ -49,9 +50,12 @@ export function readMigrations(dir = MIGRATIONS_DIR): Migration[] {
  * used. Each migration commits whole or not at all.
  *
  * @returns the names of those applied now.
+ * @throws DatabaseError where one fails, failed earlier, or was edited after it was applied.
  */
 export async function migrate(client: PoolClient, migrations = readMigrations()): Promise<string[]> {
   const applied: string[] = []
+  // Waiting for another server's migration, or building an index, takes the time that it takes.
+  await client.query('SET statement_timeout = 0')
   await client.query('SELECT pg_advisory_lock($1)', [LOCK])
   try {
     await client.query(MIGRATIONS_TABLE)
@@ -62,12 +66,12 @@ export async function migrate(client: PoolClient, migrations = readMigrations())
     for (const { name, sql, checksum } of migrations) {
       const row = known.get(name)
       if (row && !row.finished_at) {
-        throw new Error(
+        throw new DatabaseError(
           `migration ${name} failed earlier and was left half done: resolve it (prisma migrate resolve), then start again`,
         )
       }
       if (row && row.checksum !== checksum) {
-        throw new Error(
+        throw new DatabaseError(
           `migration ${name} was edited after it was applied: restore the file, and put the change in a new migration`,
         )
       }
@@ -83,12 +87,15 @@ export async function migrate(client: PoolClient, migrations = readMigrations())
         await client.query('COMMIT')
       } catch (error) {
         await client.query('ROLLBACK')
-        throw new Error(`migration ${name} failed and was rolled back: ${(error as Error).message}`, { cause: error })
+        throw new DatabaseError(`migration ${name} failed and was rolled back: ${(error as Error).message}`, {
+          cause: error,
+        })
       }
       applied.push(name)
     }
   } finally {
     await client.query('SELECT pg_advisory_unlock($1)', [LOCK])
+    await client.query('RESET statement_timeout')
   }
   return applied
 }

@@ -10,7 +10,6 @@ export type ToThread =
 export type FromThread =
   | { op: 'ready' }
   | { op: 'data'; id: number; data: Uint8Array }
-  | { op: 'error'; id: number; message: string }
   | { op: 'dump'; data: Uint8Array }
   | { op: 'closed' }
 
@@ -36,9 +35,7 @@ export class PgliteStream extends Duplex {
   ) {
     super()
     this.#listen = (message) => {
-      if (!('id' in message) || message.id !== this.#id) return
-      if (message.op === 'data') this.push(Buffer.from(message.data))
-      else this.destroy(new Error(message.message))
+      if (message.op === 'data' && message.id === this.#id) this.push(Buffer.from(message.data))
     }
     thread.on('message', this.#listen)
     thread.on('exit', this.#onExit)

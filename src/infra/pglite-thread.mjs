@@ -30,17 +30,40 @@ async function handle(message) {
       post({ op: 'dump', data }, [data.buffer])
       return
     }
-    default:
+    default: {
+      let fatal
       try {
         await db.execProtocolRawStream(message.message, {
-          onRawData: (data) => post({ op: 'data', id: message.id, data: data.slice() }),
+          onRawData: (data) => {
+            fatal ??= fatalMessage(data)
+            post({ op: 'data', id: message.id, data: data.slice() })
+          },
         })
       } catch (error) {
-        post({ op: 'error', id: message.id, message: String(error) })
+        fatal ??= String(error?.message ?? error)
       }
+      // The session is gone and PGlite would never answer again: end the thread, so that every caller learns why.
+      if (fatal) throw new Error(fatal)
+    }
   }
 }
 
+const ERROR_RESPONSE = 'E'.charCodeAt(0)
+
+/** What a FATAL or PANIC among these protocol messages says. */
+function fatalMessage(data) {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  for (let at = 0; at + 5 <= bytes.length; at += 1 + bytes.readUInt32BE(at + 1)) {
+    if (bytes[at] !== ERROR_RESPONSE) continue
+    const fields = bytes.toString('utf8', at + 5, at + 1 + bytes.readUInt32BE(at + 1)).split('\0')
+    if (fields.includes('VFATAL') || fields.includes('VPANIC')) {
+      return fields.find((field) => field.startsWith('M'))?.slice(1)
+    }
+  }
+  return undefined
+}
+
+// A failure here ends the thread, and with it every stream.
 let chain = Promise.resolve()
 parentPort.on('message', (message) => {
   chain = chain.then(() => handle(message))

@@ -8,10 +8,14 @@ import { readKnownLabels } from '../services/known-labels.ts'
 import { readAll } from '../services/media.ts'
 import { compileConstraints, readLedger } from '../services/run-constraints.ts'
 import { clearRunResult, histogramOf, writeRunResult } from '../services/run-result.ts'
+import { refreshStatistics } from '../services/statistics.ts'
 import { implementJob } from './implement-job.ts'
 
 /** Fewer compared items say nothing about quality. */
 const MIN_COMPARED = 20
+
+/** A proposal that shows people links more likely wrong than right wastes their time: such tree edges are cut. */
+const MIN_PROBABILITY = 0.5
 
 async function readModel(app: App, run: ClusterRun): Promise<ClusteringModel | undefined> {
   if (!run.modelVersionId) return undefined
@@ -52,7 +56,7 @@ export const clusterItems = implementJob(
         method: run.method,
         model: await readModel(app, run),
         embedderId: space.embedderId,
-        parameters: run.parameters as ClusterParameters,
+        parameters: { minProbability: MIN_PROBABILITY, ...(run.parameters as ClusterParameters) },
         constraints: compileConstraints(ledger.constraints, itemIds),
         labels,
         seed: run.seed,
@@ -66,6 +70,7 @@ export const clusterItems = implementJob(
       async (tx) => {
         await clearRunResult(tx, run)
         await writeRunResult(tx, run, itemIds, result, (written, total) => progress('store', written, total))
+        await refreshStatistics({ prisma: tx }, 'Vertex', 'Cluster', 'MergeEdge', 'Constraint')
         await tx.clusterRun.update({
           where,
           data: {

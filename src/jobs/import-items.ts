@@ -7,6 +7,7 @@ import { type ImportSource, locateManifest } from '../services/import-source.ts'
 import { importJob } from '../services/imports.ts'
 import { isBroken, type ManifestRow, readManifest } from '../services/manifest.ts'
 import { getActiveSpace } from '../services/similarity.ts'
+import { refreshStatistics } from '../services/statistics.ts'
 import { type FailedRow, implementJob, type JobContext } from './implement-job.ts'
 
 /** Rows in one transaction: large enough to be fast, small enough to lose little and to hear a cancel. */
@@ -98,6 +99,16 @@ export const importItems = implementJob(importJob, async (context) => {
     if (batch.length >= BATCH) await flush()
   }
   await flush()
+  await refreshStatistics(
+    app,
+    'Item',
+    'Embedding',
+    'Identity',
+    'IdentityMember',
+    'MembershipEvent',
+    'Constraint',
+    'DecisionIdentity',
+  )
   context.progress('index')
   await ensureSpaceIndex(app, space)
 })

@@ -9,6 +9,7 @@ import { matchClusters, type Overlap } from './match-clusters.ts'
 import { lockProject } from './project-lock.ts'
 import { enqueueQueueBuild } from './review-queue-build.ts'
 import { countViolations } from './run-violations.ts'
+import { refreshStatistics } from './statistics.ts'
 
 export interface PublishClusterRun {
   projectId: string
@@ -128,6 +129,7 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
           AND o."itemId" = CASE WHEN x."leftItemId" = v."itemId" THEN x."rightItemId" ELSE x."leftItemId" END
         WHERE x."projectId" = v."projectId" AND x."kind" = 'CANNOT_LINK' AND x."revokedById" IS NULL
           AND (x."leftItemId" = v."itemId" OR x."rightItemId" = v."itemId"))`
+  await refreshStatistics({ prisma: tx }, 'MembershipEvent', 'Cluster')
   const changes = [projectId, runId, `${eventHead}%`] as const
   await tx.$executeRaw`
     /* publish: leavers */ DELETE FROM "IdentityMember" m USING "MembershipEvent" e
@@ -141,6 +143,7 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
       AND e."toIdentityId" IS NOT NULL
     ON CONFLICT ("projectId", "itemId") DO UPDATE
       SET "identityId" = excluded."identityId", "source" = 'MODEL', "addedAt" = now()`
+  await refreshStatistics({ prisma: tx }, 'IdentityMember', 'Identity')
   await refreshMembers(tx, { projectId, id: runId })
   await refreshIdentities(tx, projectId, `${eventHead}%`)
 }
