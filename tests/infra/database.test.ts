@@ -12,18 +12,8 @@ const MODULE = path.resolve('src/infra/database.ts')
 
 let folder: string
 let open: Database | undefined
-/** A migrated data folder: making one takes seconds, copying it does not. */
-let template: string
-
-beforeAll(async () => {
-  template = mkdtempSync(path.join(tmpdir(), 'tributary-database-'))
-  await (await openDatabase(loadConfig({ TRIBUTARY_DATA_DIR: template }))).close()
-})
-afterAll(() => rmSync(template, { recursive: true, force: true }))
-
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'tributary-database-'))
-  cpSync(template, folder, { recursive: true })
 })
 
 afterEach(async () => {
@@ -66,6 +56,17 @@ async function acknowledgedBeforeKill(least: number): Promise<number> {
 }
 
 describe('embedded', () => {
+  /** A migrated data folder: making one takes seconds, copying it does not. */
+  let template: string
+
+  beforeAll(async () => {
+    template = mkdtempSync(path.join(tmpdir(), 'tributary-database-'))
+    await (await openDatabase(loadConfig({ TRIBUTARY_DATA_DIR: template }))).close()
+  })
+  afterAll(() => rmSync(template, { recursive: true, force: true }))
+
+  beforeEach(() => cpSync(template, folder, { recursive: true }))
+
   test('keeps its rows, and belongs to one opener at a time', async () => {
     const first = await openEmbedded()
     expect(first.kind).toBe('embedded')
