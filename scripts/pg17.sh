@@ -2,6 +2,7 @@
 # PostgreSQL 17 with pgvector for tests, unpacked from Debian packages into a folder: nothing is installed on the system.
 # Usage: scripts/pg17.sh start FOLDER [PORT]   prints the database URL
 #        scripts/pg17.sh stop FOLDER
+# Needs root and Debian's apt. A server that runs already is left as it is, and its URL printed.
 set -euo pipefail
 
 action=${1:?start or stop}
@@ -12,7 +13,7 @@ bin=/usr/lib/postgresql/17/bin
 as_postgres() { chroot --userspec=999:999 "$root" "$@"; }
 
 unpack() {
-  mkdir -p "$root" "$folder"/apt/{etc,state/lists/partial,cache/archives/partial}
+  mkdir -p "$root" "$folder"/apt/{etc/{apt.conf.d,preferences.d},state/lists/partial,cache/archives/partial}
   touch "$folder/apt/state/status"
   local mirror
   mirror=$(grep -hE '^(URIs:|deb )' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+' | sed -n 1p || true)
@@ -47,10 +48,13 @@ case $action in
     [ -x "$root$bin/postgres" ] || unpack
     [ -f "$root/srv/pg/data/PG_VERSION" ] ||
       as_postgres $bin/initdb -D /srv/pg/data -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
-    as_postgres $bin/pg_ctl -D /srv/pg/data status >/dev/null 2>&1 ||
+    if ! as_postgres $bin/pg_ctl -D /srv/pg/data status >/dev/null 2>&1; then
       as_postgres $bin/pg_ctl -D /srv/pg/data -w -l /srv/pg/log \
-        -o "-p $port -h 127.0.0.1 -k /srv/pg -c dynamic_shared_memory_type=mmap -c jit=off -c fsync=off -c max_connections=200" start >&2
-    echo "postgresql://postgres@127.0.0.1:$port/postgres"
+        -o "-p $port -h 127.0.0.1 -k /srv/pg -c dynamic_shared_memory_type=mmap -c jit=off -c fsync=off -c max_connections=200" start >&2 ||
+        { tail -n 20 "$root/srv/pg/log" >&2; exit 1; }
+    fi
+    # The fourth line is the port that it listens on.
+    echo "postgresql://postgres@127.0.0.1:$(sed -n 4p "$root/srv/pg/data/postmaster.pid")/postgres"
     ;;
   stop) as_postgres $bin/pg_ctl -D /srv/pg/data -m fast stop >&2 ;;
   *) echo "usage: $0 start|stop FOLDER [PORT]" >&2; exit 2 ;;

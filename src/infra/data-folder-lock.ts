@@ -33,13 +33,14 @@ const RETRY_MS = 10
 /** The folders that this process holds; its own pid in a lock file says nothing, as a container starts again with it. */
 const held = new Set<string>()
 
-/** Clock ticks from the system's start to the process's, on Linux. */
-function startOf(pid: number): string | undefined {
+/** What Linux tells of a process: its state, and when it was started in clock ticks since the system was. */
+function readStat(pid: number): { state?: string; startedAt?: string } {
   try {
-    // The second field is the name in brackets, which may hold anything; the 22nd is the start.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19]
+    // The second field is the name in brackets, which may hold anything.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')
+    return { state: fields?.[0], startedAt: fields?.[19] }
   } catch {
-    return undefined
+    return {}
   }
 }
 
@@ -51,8 +52,10 @@ function isAlive({ pid, startedAt }: Holder): boolean {
     // EPERM: it lives, and belongs to somebody else.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
   }
-  const actual = startOf(pid)
-  return !startedAt || !actual || startedAt === actual
+  const stat = readStat(pid)
+  // Z: it ended, and only waits for its parent to take notice.
+  if (stat.state === 'Z') return false
+  return !startedAt || !stat.startedAt || startedAt === stat.startedAt
 }
 
 function parseHolder(text: string): Holder {
@@ -110,7 +113,7 @@ export function lockDataFolder(folder: string): () => void {
   if (held.has(real)) throw new DataFolderLockedError(folder, 'this very process')
   const file = path.join(real, 'tributary.lock')
   const mine = `${file}.${process.pid}`
-  const text = `${process.pid} ${startOf(process.pid) ?? ''}\n`
+  const text = `${process.pid} ${readStat(process.pid).startedAt ?? ''}\n`
   writeFileSync(mine, text)
   try {
     for (let attempt = 1; !claim(mine, file); attempt++) {

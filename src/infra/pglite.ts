@@ -24,7 +24,11 @@ export interface PgliteOptions {
  * @throws DatabaseError where the folder does not open.
  */
 export async function openPglite(options: PgliteOptions): Promise<Pglite> {
-  const thread = new Worker(new URL('./pglite-thread.mjs', import.meta.url), { workerData: options })
+  const thread = new Worker(new URL('./pglite-thread.mjs', import.meta.url), {
+    workerData: options,
+    // Plain JavaScript: the loaders of the main thread would only cost it time.
+    execArgv: [],
+  })
   let cause: Error | undefined
   let stopped: DatabaseError | undefined
   thread.once('error', (error: Error) => {
