@@ -14,7 +14,7 @@ import { cutPage, type Page, type PageResult } from './page.ts'
 export const clusterRunJob = defineJob({
   name: 'cluster_run',
   payload: z.object({ runId: z.uuid() }),
-  maxAttempts: 3,
+  maxAttempts: 5,
 })
 
 export interface ClusterParameters {

@@ -13,7 +13,7 @@ import { enqueueJob } from './jobs.ts'
 export const datasetVersionJob = defineJob({
   name: 'dataset_version',
   payload: z.object({ datasetVersionId: z.uuid() }),
-  maxAttempts: 3,
+  maxAttempts: 5,
 })
 
 export interface CreateDatasetVersion {

@@ -14,7 +14,7 @@ import { enqueueJob } from './jobs.ts'
 export const exportJob = defineJob({
   name: 'export',
   payload: z.object({ exportId: z.uuid() }),
-  maxAttempts: 3,
+  maxAttempts: 5,
 })
 
 export interface CreateExport {

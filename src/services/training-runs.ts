@@ -13,7 +13,7 @@ import { enqueueJob } from './jobs.ts'
 export const trainingRunJob = defineJob({
   name: 'training_run',
   payload: z.object({ trainingRunId: z.uuid() }),
-  maxAttempts: 2,
+  maxAttempts: 5,
 })
 
 export interface StartTrainingRun {
