@@ -1,0 +1,60 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { encodeId, encodeRoot } from '../../src/resolvers/global-id.ts'
+import { openTestApp, type TestApp } from '../support/app.ts'
+import { type LedgerProject, openLedgerProject } from '../support/ledger-project.ts'
+
+let t: TestApp
+let p: LedgerProject
+const statements: string[] = []
+const original = pg.Client.prototype.query
+
+beforeAll(async () => {
+  t = await openTestApp({ works: false })
+  p = await openLedgerProject(t, [6, 5, 4], 2)
+  // biome-ignore lint/suspicious/noExplicitAny: every overload of query is counted alike
+  pg.Client.prototype.query = function counted(this: pg.Client, ...args: any[]) {
+    const text = typeof args[0] === 'string' ? args[0] : args[0]?.text
+    if (text && !/^(BEGIN|COMMIT|ROLLBACK)/i.test(text) && !text.includes('pgboss')) statements.push(text)
+    // biome-ignore lint/suspicious/noExplicitAny: see above
+    return (original as any).apply(this, args)
+  } as never
+})
+afterAll(async () => {
+  pg.Client.prototype.query = original
+  await t?.close()
+})
+
+/** Statements of one GraphQL operation. */
+async function count(query: string): Promise<number> {
+  await t.ok('{ viewer { id } }')
+  statements.length = 0
+  await t.ok(query, {
+    id: encodeRoot('Project', p.projectId),
+    identity: encodeId('Identity', { projectId: p.projectId, id: p.identityIds[0] as string }),
+  })
+  return statements.length
+}
+
+it.each([
+  [
+    'home',
+    'query($id: ID!) { project(id: $id) { name ledgerRevision publishedRun { state } activeModel { number } queueSummary { kind state } memberships { role user { displayName } } } }',
+  ],
+  [
+    'identity page',
+    `query($identity: ID!) { identity(id: $identity) { name state revision risk purity { value } cover { thumbnailUrl }
+      members(first: 60) { edges { source node { externalKey thumbnailUrl identity { id } } vertex { confidence } } }
+      mergeCandidates { probability identity { name } } history { edges { node { kind actor { displayName } identities { id } constraintsAdded { kind } } } } } }`,
+  ],
+  [
+    'list of identities, each with members',
+    'query($id: ID!) { project(id: $id) { identities { totalCount { value } edges { node { name memberCount cover { thumbnailUrl } purity { value } } } } } }',
+  ],
+  [
+    'items with their identity',
+    'query($id: ID!) { project(id: $id) { items { totalCount { value } edges { node { externalKey thumbnailUrl identity { name } } } } } }',
+  ],
+])('%s takes at most 12 statements, however many rows it shows', async (_name, query) => {
+  expect(await count(query)).toBeLessThanOrEqual(12)
+})
