@@ -3,6 +3,8 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import request from 'supertest'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { decodeRoot } from '../../src/resolvers/global-id.ts'
+import { applyDecisionIn } from '../../src/services/decisions.ts'
 import { key, openTestApp, type TestApp } from '../support/app.ts'
 import { syntheticItems } from '../support/synthetic.ts'
 
@@ -60,6 +62,9 @@ describe('the whole loop through the API', () => {
     lines.push({ externalKey: 'short', embedding: [1, 2] })
     lines.push({ externalKey: 'zero', embedding: new Array(16).fill(0) })
     lines.push({ externalKey: items[0]?.externalKey, embedding: items[0]?.embedding })
+    // JSON has no NaN: packed vectors have.
+    const broken = Buffer.from(new Float32Array(16).fill(Number.NaN).buffer).toString('base64')
+    lines.push({ externalKey: 'nan', embedding: broken })
     const manifest = path.join(t.folder, 'manifest.jsonl')
     writeFileSync(manifest, `${lines.map((line) => JSON.stringify(line)).join('\n')}\nnot json\n`)
     const { startImport } = await t.ok(
@@ -67,7 +72,7 @@ describe('the whole loop through the API', () => {
       { input: { projectId, manifestUrl: pathToFileURL(manifest).href, onExisting: 'REJECT', idempotencyKey: key() } },
     )
     expect(startImport.userErrors).toEqual([])
-    expect(await t.waitForJob(startImport.job.id)).toEqual({ state: 'SUCCEEDED', failure: null, failedRowCount: 4 })
+    expect(await t.waitForJob(startImport.job.id)).toEqual({ state: 'SUCCEEDED', failure: null, failedRowCount: 5 })
     const { job } = await t.ok('query($id: ID!) { job(id: $id) { failedRowsUrl } }', { id: startImport.job.id })
     const { pathname, search } = new URL(job.failedRowsUrl)
     const failed = await request(t.http.express)
@@ -86,7 +91,8 @@ describe('the whole loop through the API', () => {
     expect(problems.get(1)).toBe('embedding must have 16 values: got 2')
     expect(problems.get(2)).toBe('embedding must not be all zero: it has no direction')
     expect(problems.get(3)).toMatch(/exists already|stands in row/)
-    expect(problems.get(4)).toMatch(/^not a JSON object/)
+    expect(problems.get(4)).toBe('embedding must be finite: got NaN at position 0')
+    expect(problems.get(5)).toMatch(/^not a JSON object/)
     const { project } = await t.ok(
       `query($id: ID!) { project(id: $id) { ledgerRevision items { totalCount { value isExact } }
         identities(first: 1) { totalCount { value } edges { node { name state memberCount purity { value } } } } } }`,
@@ -235,6 +241,47 @@ describe('the whole loop through the API', () => {
       expect(node.files.length, format).toBeGreaterThan(0)
       for (const file of node.files) expect(file.sha256).toMatch(/^[0-9a-f]{64}$/)
     }
+  })
+
+  it('does not publish a run that would break a decision made since', async () => {
+    const { startClusterRun } = await t.ok(
+      'mutation($input: StartClusterRunInput!) { startClusterRun(input: $input) { clusterRun { id job { id } } userErrors { message } } }',
+      { input: { projectId, incremental: false, method: 'THRESHOLD', idempotencyKey: key() } },
+    )
+    const { id, job } = startClusterRun.clusterRun
+    expect(await t.waitForJob(job.id)).toMatchObject({ state: 'SUCCEEDED' })
+    // Two free members of one proposed cluster are told apart.
+    const [pair] = await t.app.prisma.$queryRaw<{ a: string; b: string }[]>`
+      SELECT v."itemId" AS a, u."itemId" AS b FROM "Vertex" v
+      JOIN "ClusterRun" r ON r."projectId" = v."projectId" AND r."id" = v."runId" AND r."state" = 'READY'
+      JOIN "Vertex" u ON u."projectId" = v."projectId" AND u."runId" = v."runId" AND u."index" = v."parentIndex"
+      WHERE NOT EXISTS (SELECT 1 FROM "Constraint" x WHERE x."revokedById" IS NULL AND (x."leftItemId" IN (v."itemId", u."itemId")
+        OR x."rightItemId" IN (v."itemId", u."itemId"))) LIMIT 1`
+    const user = await t.app.prisma.user.findFirstOrThrow({ where: { displayName: 'Ada' } })
+    const ref = decodeRoot('Project', projectId)
+    await t.app.prisma.$transaction((tx) =>
+      applyDecisionIn(
+        tx,
+        { projectId: ref, userId: user.id, requestId: 'test' },
+        {
+          separate: { leftItemId: pair?.a as string, rightItemId: pair?.b as string, leavingItemIds: [] },
+        },
+      ),
+    )
+    const publish = async () => {
+      const { project } = await t.ok('query($id: ID!) { project(id: $id) { ledgerRevision } }', { id: projectId })
+      const { publishClusterRun } = await t.ok(
+        'mutation($input: PublishClusterRunInput!) { publishClusterRun(input: $input) { clusterRun { state } userErrors { code message } } }',
+        { input: { clusterRunId: id, expectedLedgerRevision: project.ledgerRevision, idempotencyKey: key() } },
+      )
+      return publishClusterRun
+    }
+    const refused = await publish()
+    expect(refused.clusterRun).toBeNull()
+    expect(refused.userErrors[0]).toMatchObject({
+      code: 'INVALID_STATE',
+      message: expect.stringContaining('would break 1 human decisions'),
+    })
   })
 
   it('shows an identity with its members, candidates and history in one call', async () => {
