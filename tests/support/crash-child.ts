@@ -1,10 +1,12 @@
 /**
- * Does the whole loop on a data folder, and is killed again and again while it does: every call has a fixed idempotency
- * key, so that a new process goes on where the last one was. Prints one JSON line at the end.
- * Usage: tsx tests/support/crash-child.ts DATA_FOLDER MANIFEST
+ * Does the whole loop on a data folder: every call has a fixed idempotency key, so that a new process goes on where the
+ * last one was. Prints one JSON line at the end. Where a kind of job is named, the process kills itself (SIGKILL) in the
+ * middle of that kind, when the job says for the nth time how far it is, or as soon as it has run where it says less.
+ * Usage: tsx tests/support/crash-child.ts DATA_FOLDER MANIFEST [KIND NTH]
  */
 import { pathToFileURL } from 'node:url'
 import { loadConfig } from '../../src/config.ts'
+import type { JobHandler } from '../../src/jobs/implement-job.ts'
 import { jobHandlers } from '../../src/jobs/index.ts'
 import { startWorker } from '../../src/jobs/worker.ts'
 import { openApp } from '../../src/open-app.ts'
@@ -18,10 +20,33 @@ import { publishClusterRun } from '../../src/services/publish-cluster-run.ts'
 import { startTrainingRun } from '../../src/services/training-runs.ts'
 import { createUserWithToken } from '../../src/services/users.ts'
 
-const [dataDir = '', manifest = ''] = process.argv.slice(2)
+const [dataDir = '', manifest = '', kindToDieIn = '', nth = '1'] = process.argv.slice(2)
+
+/** No clean-up of any kind runs: as by the kernel when memory is short. */
+const die = () => process.kill(process.pid, 'SIGKILL')
+
+function deadly(handler: JobHandler): JobHandler {
+  if (handler.name !== kindToDieIn) return handler
+  let said = 0
+  return {
+    ...handler,
+    run: async (context) => {
+      await handler.run({
+        ...context,
+        progress: (...args) => {
+          context.progress(...args)
+          if (++said >= Number(nth)) die()
+        },
+      })
+      // The job has done its work, and nobody has been told yet.
+      die()
+    },
+  }
+}
+
 const config = loadConfig({ TRIBUTARY_DATA_DIR: dataDir, IMPORT_ROOTS: dataDir, LOG_LEVEL: 'silent' })
 const { app, close } = await openApp(config)
-const worker = await startWorker(app, jobHandlers, { isOnlyWorker: true })
+const worker = await startWorker(app, jobHandlers.map(deadly), { isOnlyWorker: true })
 const user =
   (await app.prisma.user.findFirst({ orderBy: { id: 'asc' } })) ?? (await createUserWithToken(app, 'Survivor')).user
 const viewer: Viewer = { userId: user.id, requestId: 'crash', roles: new Map() }
@@ -35,7 +60,6 @@ async function settled(projectId: string, id: string): Promise<void> {
     if (state === 'FAILED' || state === 'CANCELED') throw new Error(`${kind} ${state}: ${failure}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  console.log(`settled ${id}`)
 }
 
 const { id: projectId } = await createProject(app, viewer, {
@@ -100,8 +124,7 @@ console.log(
     tasks: await app.prisma.reviewTask.count({ where: { projectId } }),
     questions: (await app.prisma.reviewTask.groupBy({ by: ['questionKey'], where: { projectId } })).length,
     failedRows: jobs.reduce((sum, job) => sum + job.failedRowCount, 0),
-    jobs: jobs.map(({ kind, state }) => `${kind} ${state}`),
-    attempts: jobs.reduce((sum, job) => sum + job.attempts, 0),
+    jobs: jobs.map(({ kind, state, attempts }) => `${kind} ${state} ${attempts}`),
   }),
 )
 await worker.stop()
