@@ -17,6 +17,7 @@ import { constrainedPartition } from './partition/constrained-partition.ts'
 import { countViolations } from './partition/constraint-index.ts'
 import { cutDoubtfulEdges } from './partition/cut-doubtful-edges.ts'
 import { enforceConstraints } from './partition/enforce-constraints.ts'
+import { expectedCompany } from './partition/expected-company.ts'
 import { clusterForest } from './partition/forest.ts'
 import { type MergeCandidates, mergeCandidates } from './partition/merge-candidates.ts'
 import { createPhaseClock, type Phase } from './phase-clock.ts'
@@ -178,7 +179,7 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
       parentProbability,
       mergeCandidates: mergeCandidates(
         labels,
-        forest.clusterSizes,
+        expectedCompany(forest.parent, parentProbability, confidence),
         questionLists,
         confidence,
         (v, u, similarity) => probability(v, u, similarity, 'merge'),

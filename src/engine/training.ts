@@ -28,6 +28,7 @@ import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
 import { type ClusteringModel, checkFits, type TreeCut } from './model.ts'
 import { chooseTau, type TauChoice, type TauPoint, treeFold } from './partition/choose-tau.ts'
+import { expectedCompany } from './partition/expected-company.ts'
 import { clusterForest } from './partition/forest.ts'
 import { mergeCandidates } from './partition/merge-candidates.ts'
 import { thresholdPartition } from './partition/threshold-partition.ts'
@@ -263,13 +264,13 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       const graph = shorterLists(tree === rebuilt ? lists : longLists, tree.k)
       const partition = treePartition(graph, confidence, { tau: tree.tau })
       const forest = clusterForest(partition.labels, longLists, confidence, x, partition.parent)
-      for (const v of held) {
-        const u = forest.parent[v]
-        if (u >= 0) parent.push(outcome(probability(v, u, forest.parentSimilarity[v], 'any'), v, u))
-      }
+      const toParent = Float32Array.from(forest.parent, (u, v) =>
+        u < 0 ? 1 : probability(v, u, forest.parentSimilarity[v], 'any'),
+      )
+      for (const v of held) if (forest.parent[v] >= 0) parent.push(outcome(toParent[v], v, forest.parent[v]))
       const questions = mergeCandidates(
         partition.labels,
-        forest.clusterSizes,
+        expectedCompany(forest.parent, toParent, confidence),
         shorterLists(longLists, CALIBRATION_K),
         confidence,
         (v, u, similarity) => probability(v, u, similarity, 'any'),

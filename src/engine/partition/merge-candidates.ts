@@ -23,7 +23,7 @@ export interface MergeCandidates {
   readonly similarity: Float32Array
   /** Of being one identity, 0..1, float32. */
   readonly probability: Float32Array
-  /** Expected wrong pairs that the question removes: p |A| |B|. float64 */
+  /** Expected wrong pairs that the question removes: p times the expected company of either end. float64 */
   readonly priority: Float64Array
 }
 
@@ -33,21 +33,25 @@ export interface MergeCandidates {
  * Source: [TIAN07] in spirit; the currency is that of the review queue, expected wrong pairs. Pairs that a cannot-link
  * already decides and excluded vertices are left out.
  *
+ * @param company float64 [n]: members of v's cluster expected to share its identity (expected-company.ts). Cluster sizes
+ *   in its place would spend the answers on junk: the product is largest where two large clusters of many identities meet.
  * @param probability calibrated probability that two neighbours are of one identity
  */
 export function mergeCandidates(
   labels: Labels,
-  sizes: Int32Array,
+  company: Float64Array,
   lists: NeighbourLists,
   confidence: Float32Array,
   probability: (v: number, u: number, similarity: number) => number,
   constraints?: Constraints,
   options: MergeOptions = {},
 ): MergeCandidates {
-  const { limit = Math.max(1000, sizes.length), perCluster = 10 } = options
+  let clusters = 0
+  for (const label of labels) clusters = Math.max(clusters, label + 1)
+  const { limit = Math.max(1000, clusters), perCluster = 10 } = options
   const { n, k, ids, similarities } = lists
   const above = ranking(confidence)
-  const keyOf = (a: number, b: number) => Math.min(labels[a], labels[b]) * sizes.length + Math.max(labels[a], labels[b])
+  const keyOf = (a: number, b: number) => Math.min(labels[a], labels[b]) * clusters + Math.max(labels[a], labels[b])
   const decided = new Set<number>()
   const cannotLinks = constraints?.cannotLinks ?? new Int32Array(0)
   for (let e = 0; e < cannotLinks.length; e += 2) decided.add(keyOf(cannotLinks[e], cannotLinks[e + 1]))
@@ -68,12 +72,12 @@ export function mergeCandidates(
   }
   const ranked = [...best]
     .map(([key, edge]) => {
-      const left = Math.floor(key / sizes.length)
-      const right = key % sizes.length
-      return { ...edge, left, right, key, priority: edge.p * sizes[left] * sizes[right] }
+      const left = Math.floor(key / clusters)
+      const right = key % clusters
+      return { ...edge, left, right, key, priority: edge.p * company[edge.v] * company[ids[edge.e]] }
     })
     .sort((a, b) => b.priority - a.priority || a.key - b.key)
-  const taken = new Int32Array(sizes.length)
+  const taken = new Int32Array(clusters)
   const kept = ranked
     .filter(({ left, right }) => {
       if (taken[left] >= perCluster && taken[right] >= perCluster) return false

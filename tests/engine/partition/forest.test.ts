@@ -97,12 +97,13 @@ describe('merge candidates', () => {
     [[3, 0.8]],
   ])
   const labels = Int32Array.of(0, 0, 1, 1, 2)
-  const sizes = Int32Array.of(2, 2, 1)
+  /** Members of every vertex's cluster, all of one identity for sure. */
+  const company = Float64Array.of(2, 2, 2, 2, 1)
   const confidence = Float32Array.of(5, 4, 3, 2, 1)
   const bySimilarity = (_v: number, _u: number, similarity: number) => similarity
 
   it('are the best edge of each pair of clusters, by expected wrong pairs', () => {
-    const found = mergeCandidates(labels, sizes, graph, confidence, bySimilarity)
+    const found = mergeCandidates(labels, company, graph, confidence, bySimilarity)
     expect(found.count).toBe(2)
     // 0.5 * 2 * 2 before 0.8 * 2 * 1.
     expect([...found.left]).toEqual([0, 1])
@@ -112,12 +113,19 @@ describe('merge candidates', () => {
     expect([...found.priority].map((p) => p.toFixed(2))).toEqual(['2.00', '1.60'])
   })
 
+  it('count a junk cluster for little, however large', () => {
+    const junk = Float64Array.of(1.1, 1.1, 2, 2, 1)
+    const found = mergeCandidates(labels, junk, graph, confidence, bySimilarity)
+    expect([...found.left]).toEqual([1, 0])
+    expect([...found.priority].map((p) => p.toFixed(2))).toEqual(['1.60', '1.10'])
+  })
+
   it('leave out what people have decided and who is excluded', () => {
     const decided = ledger({ cannot: [[0, 3]], excluded: [4] })
-    expect(mergeCandidates(labels, sizes, graph, confidence, bySimilarity, decided).count).toBe(0)
+    expect(mergeCandidates(labels, company, graph, confidence, bySimilarity, decided).count).toBe(0)
   })
 
   it('stop at the limits', () => {
-    expect(mergeCandidates(labels, sizes, graph, confidence, bySimilarity, undefined, { limit: 1 }).count).toBe(1)
+    expect(mergeCandidates(labels, company, graph, confidence, bySimilarity, undefined, { limit: 1 }).count).toBe(1)
   })
 })
