@@ -186,6 +186,10 @@ struct KnnRequest {
   int32_t cells = 0;
   const double* meetStart = nullptr;
   const int32_t* meets = nullptr;
+  /** Above 0: only the first so many cells are searched, and their lists come in the order of `order`. */
+  int32_t searched = 0;
+  /** The caller knows that every row is of unit length. */
+  bool isUnit = false;
   int32_t* ids = nullptr;
   float* similarities = nullptr;
 };
@@ -267,7 +271,8 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
   s.cancelled = &job.cancelled;
 
   Room<float> unit;
-  if (!prepare(job, s, r.threads, unit)) return;
+  if (r.isUnit) s.unit = (float*)s.x;
+  else if (!prepare(job, s, r.threads, unit)) return;
 
   // Slots and blocks.
   std::vector<int32_t> blockStart{0};
@@ -289,12 +294,14 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
     if (s.slots > 0) blockStart.push_back((int32_t)s.slots);
   }
   s.blocks = (int32_t)blockStart.size() - 1;
+  s.listedBlocks = r.searched > 0 ? r.searched : s.blocks;
   s.blockStart = blockStart.data();
   s.meetStart = r.meetStart;
   s.meets = r.meets;
 
+  const int64_t outputs = r.queries ? r.queryCount : r.searched > 0 ? (int64_t)r.cellStart[r.searched] : r.rows;
   Room<int32_t> slotRow(s.slots);
-  Room<int32_t> rowSlot(inCells ? r.rows : 0);
+  Room<int32_t> rowSlot(inCells ? outputs : 0);
   for (int64_t i = 0; i < s.slots; i++) slotRow.at[i] = inCells || i >= r.rows ? -1 : (int32_t)i;
   if (inCells) {
     for (int32_t c = 0; c < r.cells; c++) {
@@ -302,7 +309,7 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
       for (int64_t i = first; i < last; i++) {
         const int32_t slot = (int32_t)(blockStart[c] + i - first);
         slotRow.at[slot] = r.order[i];
-        rowSlot.at[r.order[i]] = slot;
+        if (c < s.listedBlocks) rowSlot.at[r.searched > 0 ? i : r.order[i]] = slot;
       }
     }
     s.outputQuery = rowSlot.at;
@@ -310,7 +317,7 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
   s.slotRow = slotRow.at;
   s.symmetric = r.queries == nullptr;
   s.querySlots = r.queries;
-  s.queries = s.symmetric ? s.slots : r.queryCount;
+  s.queries = s.symmetric ? blockStart[(size_t)s.listedBlocks] : r.queryCount;
   if (!s.symmetric) {
     // Enough steps for every thread.
     while (s.blockSlots > 96 && s.queries / s.blockSlots < 2 * r.threads) s.blockSlots -= 96;
@@ -359,7 +366,6 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
   stopWatching(job);
   if (job.cancelled) return;
 
-  const int64_t outputs = r.queries ? r.queryCount : r.rows;
   s.ids = r.ids;
   s.similarities = r.similarities;
   if (s.k < r.k) {
@@ -378,6 +384,21 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
     return;
   }
   phase(s, r.threads, [&](int t) { finish(s, outputs, scratches.of[t]); });
+}
+
+/** Whether rows have a direction, and whether all are of unit length: `out` 1 or 0. */
+void measureNorms(Job& job, int64_t rows, int32_t cols, int threads, const Engine* engine, int32_t* out) {
+  Search s;
+  memset((void*)&s, 0, sizeof s);
+  s.engine = engine;
+  s.x = job.rows.at;
+  s.rows = rows;
+  s.cols = cols;
+  s.badRow = rows;
+  s.cancelled = &job.cancelled;
+  phase(s, threads, [&](int) { norms(s); });
+  if (s.badRow < rows) job.badRow = s.badRow;
+  *out = s.anyScaled ? 0 : 1;
 }
 
 struct AssignRequest {
@@ -663,12 +684,33 @@ napi_value knnCall(napi_env env, napi_callback_info info) {
       r.cells = (int32_t)length - 1;
       r.meetStart = array<double>(env, options, "meetStart", napi_float64_array, &length, job.get());
       r.meets = array<int32_t>(env, options, "meets", napi_int32_array, &length, job.get());
+      if (present(env, options, "searched")) {
+        r.searched = (int32_t)integer(env, options, "searched");
+        if (r.searched < 1 || r.searched > r.cells) refuse("searched");
+        outputs = (int64_t)r.cellStart[r.searched];
+      }
     }
+    r.isUnit = present(env, options, "isUnit");
     r.ids = array<int32_t>(env, options, "ids", napi_int32_array, &length, job.get());
     if ((int64_t)length < outputs * r.k) refuse("ids");
     r.similarities = array<float>(env, options, "similarities", napi_float32_array, &length, job.get());
     if ((int64_t)length < outputs * r.k) refuse("similarities");
     job->work = [r](Job& j) { searchNeighbours(j, r); };
+    return start(env, std::move(job));
+  });
+}
+
+napi_value normsCall(napi_env env, napi_callback_info info) {
+  return guarded(env, info, [&](napi_value options) {
+    std::unique_ptr<Job> job(new Job);
+    const int64_t rows = integer(env, options, "rows");
+    const int32_t cols = (int32_t)integer(env, options, "cols"), threads = (int32_t)integer(env, options, "threads");
+    const Engine* engine = engineNamed(text(env, options, "engine"));
+    readRows(env, options, job.get(), rows, cols);
+    size_t length;
+    int32_t* out = array<int32_t>(env, options, "out", napi_int32_array, &length, job.get());
+    if (length < 1) refuse("out");
+    job->work = [=](Job& j) { measureNorms(j, rows, cols, threads, engine, out); };
     return start(env, std::move(job));
   });
 }
@@ -723,7 +765,9 @@ napi_value aggregateCall(napi_env env, napi_callback_info info) {
     r.n = integer(env, options, "n");
     r.cols = (int32_t)integer(env, options, "cols");
     r.threads = (int32_t)integer(env, options, "threads");
-    r.x = array<float>(env, options, "x", napi_float32_array, nullptr, job.get());
+    const int64_t rows = integer(env, options, "rows");
+    readRows(env, options, job.get(), rows, r.cols);
+    r.x = job->rows.at;
     r.offsets = array<double>(env, options, "offsets", napi_float64_array, nullptr, job.get());
     r.targets = array<int32_t>(env, options, "targets", napi_int32_array, nullptr, job.get());
     r.weights = array<float>(env, options, "weights", napi_float32_array, nullptr, job.get());
@@ -828,6 +872,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   if (engineCount == 0) engineCount = availableEngines(engines);
   const napi_property_descriptor calls[] = {
       {"knn", nullptr, knnCall, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"norms", nullptr, normsCall, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"assign", nullptr, assignCall, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"gather", nullptr, gatherCall, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"aggregate", nullptr, aggregateCall, nullptr, nullptr, nullptr, napi_enumerable, nullptr},

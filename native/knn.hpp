@@ -95,6 +95,8 @@ struct Search {
   uint32_t* valid;
   /** Blocks of slots, at most `blockSlots` each; and for each block the blocks it meets. Null lists: all of them. */
   int32_t blocks;
+  /** The first so many blocks have lists; the others are only multiplied with. */
+  int32_t listedBlocks;
   int32_t blockSlots;
   const int32_t* blockStart;
   const double* meetStart;
@@ -533,11 +535,11 @@ inline int32_t partnersInCircle(const Search& s, int32_t block) {
 
 inline int64_t sweepSteps(const Search& s) {
   if (!s.symmetric) return (s.queries + s.blockSlots - 1) / s.blockSlots;
-  if (s.meets) return s.blocks;
+  if (s.meets) return s.listedBlocks;
   return (int64_t)s.blocks * ((s.blocks / 2 + 1 + PARTNERS - 1) / PARTNERS);
 }
 
-/** Phase 5 when every row is a query: each pair of blocks once, both sides. */
+/** Phase 5 when slots are queries: each pair of blocks once, both sides where both have lists. */
 inline void sweepPairs(Search& s, const Scratch& scratch) {
   const int64_t steps = sweepSteps(s);
   for (;;) {
@@ -563,12 +565,13 @@ inline void sweepPairs(Search& s, const Scratch& scratch) {
       const int64_t roundEnd = least(last, i + 64);
       for (; i < roundEnd && !cancelled(s); i++) {
         const int32_t b = s.meets ? s.meets[i] : (int32_t)((a + i) % s.blocks);
-        if (b != a && !tryLock(s, b)) {
+        const bool bothSides = b != a && b < s.listedBlocks;
+        if (bothSides && !tryLock(s, b)) {
           scratch.postponed[waiting++] = b;
           continue;
         }
-        meet(s, begin, end, b, b != a, b == a, scratch);
-        if (b != a) unlock(s, b);
+        meet(s, begin, end, b, bothSides, b == a, scratch);
+        if (bothSides) unlock(s, b);
       }
       unlock(s, a);
       for (int32_t w = 0; w < waiting && !cancelled(s); w++) {

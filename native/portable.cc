@@ -207,9 +207,13 @@ EXPORT("needsScaling") int32_t needsScaling(Work* w) {
   return room(s.unit, s.rows * s.cols) ? 1 : -1;
 }
 
-/** Lays out slots, blocks, lists and output. Pointers may be 0. Returns 0 when memory is out. */
+/**
+ * Lays out slots, blocks, lists and output. Pointers may be 0. With `searched` above 0 only the first so many cells have
+ * lists, in the order of `order`. Returns 0 when memory is out.
+ */
 EXPORT("layOut") int32_t layOut(Work* w, int32_t k, const int32_t* queries, double queryCount, const int32_t* order,
-                                const double* cellStart, int32_t cells, const double* meetStart, const int32_t* meets) {
+                                const double* cellStart, int32_t cells, const double* meetStart, const int32_t* meets,
+                                int32_t searched) {
   Search& s = w->search;
   s.k = k;
   s.symmetric = queries == nullptr;
@@ -237,23 +241,24 @@ EXPORT("layOut") int32_t layOut(Work* w, int32_t k, const int32_t* queries, doub
     for (int32_t b = 0; b <= s.blocks; b++) starts[b] = (int32_t)least((int64_t)b * s.blockSlots, s.slots);
   }
   s.blockStart = starts;
+  s.listedBlocks = searched > 0 ? searched : s.blocks;
   s.meetStart = meetStart;
   s.meets = meets;
-  if (!room(slotRow, s.slots) || (order && !room(rowSlot, s.rows))) return 0;
+  const int64_t outputs = queries ? (int64_t)queryCount : searched > 0 ? (int64_t)cellStart[searched] : s.rows;
+  if (!room(slotRow, s.slots) || (order && !room(rowSlot, outputs))) return 0;
   for (int64_t i = 0; i < s.slots; i++) slotRow[i] = order || i >= s.rows ? -1 : (int32_t)i;
   if (order) {
     for (int32_t c = 0; c < cells; c++) {
       const int64_t first = (int64_t)cellStart[c], last = (int64_t)cellStart[c + 1];
       for (int64_t i = first; i < last; i++) {
         slotRow[starts[c] + i - first] = order[i];
-        rowSlot[order[i]] = (int32_t)(starts[c] + i - first);
+        if (c < s.listedBlocks) rowSlot[searched > 0 ? i : order[i]] = (int32_t)(starts[c] + i - first);
       }
     }
     s.outputQuery = rowSlot;
   }
   s.slotRow = slotRow;
-  s.queries = queries ? (int64_t)queryCount : s.slots;
-  const int64_t outputs = queries ? (int64_t)queryCount : s.rows;
+  s.queries = queries ? (int64_t)queryCount : s.blockStart[s.listedBlocks];
   s.capacity = (int32_t)least(roundUp(2 * (int64_t)k + 64, 32), s.slots + 1);
   if (s.capacity <= s.k) s.k = s.capacity - 1;
   if (!roomForPanels(s) || !room(s.locks, s.blocks) || !room(s.candidates, s.queries * s.capacity) || !room(s.bars, s.queries) ||

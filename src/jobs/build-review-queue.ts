@@ -101,9 +101,10 @@ export const buildReviewQueue = implementJob(reviewQueueJob, async ({ app, job, 
     async (tx) => {
       await tx.$executeRaw`
         /* buildReviewQueue: close */
-        UPDATE "ReviewTask" SET "state" = 'OBSOLETE', "assigneeId" = NULL, "leaseExpiresAt" = NULL,
-          "revision" = "revision" + 1, "updatedAt" = now()
-        WHERE "projectId" = ${projectId}::uuid AND "state" IN ('PENDING', 'LEASED') AND "runId" <> ${runId}::uuid`
+        UPDATE "ReviewTask" SET "state" = 'OBSOLETE', "leaseExpiresAt" = NULL, "revision" = "revision" + 1,
+          "updatedAt" = now()
+        WHERE "projectId" = ${projectId}::uuid AND "runId" <> ${runId}::uuid
+          AND ("state" = 'PENDING' OR ("state" = 'LEASED' AND "leaseExpiresAt" < now()))`
       await tx.$executeRaw`
         /* buildReviewQueue: questions */
         INSERT INTO "ReviewTask" ("projectId", "id", "kind", "priority", "runId", "questionKey", "leftItemId",
@@ -122,7 +123,7 @@ export const buildReviewQueue = implementJob(reviewQueueJob, async ({ app, job, 
           "leftIdentityId" = excluded."leftIdentityId", "rightIdentityId" = excluded."rightIdentityId",
           "leftItemId" = excluded."leftItemId", "rightItemId" = excluded."rightItemId",
           "childIndex" = excluded."childIndex", "parentIndex" = excluded."parentIndex", "panels" = excluded."panels",
-          "isAudit" = excluded."isAudit", "revision" = "ReviewTask"."revision" + 1, "updatedAt" = now()
+          "isAudit" = excluded."isAudit", "assigneeId" = NULL, "revision" = "ReviewTask"."revision" + 1, "updatedAt" = now()
         WHERE "ReviewTask"."state" = 'OBSOLETE'`
     },
     { timeout: 120_000, maxWait: 30_000 },

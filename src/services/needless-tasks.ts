@@ -61,14 +61,13 @@ export async function findNeedlessTasks(
   return tasks.filter((task) => task.id !== exceptTaskId && isNeedless(task)).map(({ id }) => id)
 }
 
-/** Closes tasks that were made needless; a holder finds out at their next call. */
+/** Closes tasks that were made needless. They keep their holder, whose answer is then no mistake. */
 export async function closeTasks(tx: Tx, projectId: string, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return
   await tx.reviewTask.updateMany({
     where: { projectId, id: { in: [...ids] } },
     data: {
       state: 'OBSOLETE',
-      assigneeId: null,
       leaseExpiresAt: null,
       revision: { increment: 1 },
       updatedAt: new Date(),

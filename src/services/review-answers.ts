@@ -34,6 +34,8 @@ async function lockHeldTask(
     /* lockHeldTask */ SELECT * FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "id" = ${taskId}::uuid FOR UPDATE`
   if (!task) throw new DomainError('NOT_FOUND', `review task not found: ${taskId}`)
   const { state, assigneeId, revision } = task
+  // Settled by another decision, perhaps of the same batch, while this person held it.
+  if (state === 'OBSOLETE' && assigneeId === viewer.userId) return task
   // A hold that has lapsed still counts while nobody else took the task: the work is not thrown away.
   if (state !== 'LEASED' || assigneeId !== viewer.userId) {
     const why = state === 'LEASED' ? 'somebody else holds it now' : `it is ${state}`
@@ -60,6 +62,28 @@ async function findSubtreeItems(tx: Tx, { projectId, runId, childIndex }: Review
       JOIN "Vertex" v ON v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid AND v."parentIndex" = b."index"
     ) SELECT "itemId" FROM below`
   return rows.map(({ itemId }) => itemId)
+}
+
+/**
+ * An answer to a question that a decision has settled meanwhile, often one of the same batch: kept if it agrees.
+ *
+ * @throws DomainError INVALID_STATE if what was decided says otherwise.
+ */
+async function checkAgreement(tx: Tx, task: ReviewTask, { verdict }: ReviewAnswerInput): Promise<void> {
+  const { projectId, leftItemId, rightItemId } = task
+  if (!leftItemId || !rightItemId || (verdict !== 'SAME' && verdict !== 'DIFFERENT')) return
+  const places = await tx.identityMember.findMany({
+    where: { projectId, itemId: { in: [leftItemId, rightItemId] } },
+    select: { identityId: true },
+  })
+  const isTogether = places.length === 2 && places[0].identityId === places[1].identityId
+  if (isTogether === (verdict === 'SAME')) return
+  throw new DomainError(
+    'INVALID_STATE',
+    `another decision has settled this meanwhile: the two are ${isTogether ? 'together' : 'apart'} now; ` +
+      `to change that, ${isTogether ? 'split their identity' : 'merge their identities'}`,
+    { projectId, taskId: task.id },
+  )
 }
 
 async function changeOf(tx: Tx, task: ReviewTask, answer: ReviewAnswerInput): Promise<DecisionChange> {
@@ -105,6 +129,7 @@ export async function answerTask(
   const { taskId, verdict } = answer
   try {
     const task = await lockHeldTask(tx, viewer, projectId, answer)
+    if (task.state === 'OBSOLETE') await checkAgreement(tx, task, answer)
     const support = supportOf(task, verdict)
     const earlier = await tx.reviewAnswer.findMany({ where: { projectId, taskId }, orderBy: { answeredAt: 'asc' } })
     await tx.reviewAnswer.create({
@@ -120,6 +145,7 @@ export async function answerTask(
         durationMs: Math.max(0, answer.durationMs),
       },
     })
+    if (task.state === 'OBSOLETE') return { taskId }
     const others = await tx.membership.count({
       where: { projectId, userId: { not: viewer.userId }, role: { not: 'VIEWER' } },
     })

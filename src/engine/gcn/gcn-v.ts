@@ -50,7 +50,11 @@ export async function gcnVInput(x: Matrix, lists: NeighbourLists, control: Contr
     throw new EngineError('SHAPE_MISMATCH', `lists must have one row per vertex: got ${lists.n}, expected ${x.rows}`)
   }
   const { kernels } = await loadKernels()
-  const aggregate = await kernels.aggregate(x, affinityGraph(lists), { signal: control.signal })
+  return joinColumns(x, await kernels.aggregate(x, affinityGraph(lists), { signal: control.signal }))
+}
+
+/** [x ; aggregate] */
+export function joinColumns(x: Matrix, aggregate: Float32Array): Matrix {
   const { rows, cols } = x
   const data = new Float32Array(rows * 2 * cols)
   for (let v = 0; v < rows; v++) {

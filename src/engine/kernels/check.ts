@@ -1,5 +1,5 @@
 import { EngineError } from '../errors.ts'
-import type { CsrGraph, Matrix } from '../types.ts'
+import type { CsrGraph } from '../types.ts'
 import type { FeatureStore, KnnOptions } from './contract.ts'
 
 /** Refuses shapes and options that no implementation accepts. */
@@ -39,7 +39,7 @@ export function checkStore(x: FeatureStore): void {
 }
 
 /** Refuses a graph whose edges leave the matrix. */
-export function checkAggregate(x: Matrix, graph: CsrGraph): void {
+export function checkAggregate(x: FeatureStore, graph: CsrGraph): void {
   checkStore(x)
   const { n, offsets, targets, weights } = graph
   if (offsets.length !== n + 1 || offsets[n] > targets.length || weights.length < offsets[n]) {

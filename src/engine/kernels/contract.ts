@@ -1,4 +1,5 @@
 import type { Control, CsrGraph, Matrix, NeighbourLists } from '../types.ts'
+import type { CellHost } from './cells.ts'
 
 /**
  * Float32 rows that stay on disk: little-endian, row-major, no padding between rows.
@@ -29,6 +30,13 @@ export interface KnnOptions extends Control {
   readonly queries?: Int32Array
   /** Threads that compute. Default: one a core. */
   readonly threads?: number
+}
+
+/** What `Kernels.openCells` needs to know. */
+export interface CellOptions extends Control {
+  readonly threads?: number
+  /** The caller has seen that every row is of unit length, as `hasUnitRows` says: no search looks again. */
+  readonly isUnit?: boolean
 }
 
 /** One product, or `batch` products of equal shape one after the other, of row-major float32 matrices. */
@@ -81,13 +89,28 @@ export interface Kernels {
   knn(x: FeatureStore, k: number, options?: KnnOptions): Promise<NeighbourLists>
 
   /**
+   * The steps of a search by cells one by one, for those who write it down block after block. Close it in the end.
+   *
+   * @throws EngineError as `knn`.
+   */
+  openCells(x: FeatureStore, options?: CellOptions): Promise<CellHost>
+
+  /**
+   * Does every row have a norm within 1e-6 of 1, so that a search takes it as it is?
+   *
+   * @throws EngineError NOT_FINITE for a row without a direction; ABORTED.
+   */
+  hasUnitRows(x: FeatureStore, control?: Control): Promise<boolean>
+
+  /**
    * The sparse product `out_v = sum over edges (v, u) of weight * x_u`, float32 [graph.n x x.cols].
    *
-   * Weights are used as they stand: the mean over neighbours needs weights that sum to 1 a row.
+   * The graph may have other vertices than x has rows: a block of a larger graph, say. Weights are used as they stand: the
+   * mean over neighbours needs weights that sum to 1 a row.
    *
    * @throws EngineError SHAPE_MISMATCH when a target is no row of x; ABORTED.
    */
-  aggregate(x: Matrix, graph: CsrGraph, control?: Control): Promise<Float32Array>
+  aggregate(x: FeatureStore, graph: CsrGraph, control?: Control): Promise<Float32Array>
 
   /** `c = op(a) op(b)`, overwriting c; blocks until done. Absent where nothing beats TensorFlow.js's own. */
   gemm?(a: Float32Array, b: Float32Array, c: Float32Array, shape: GemmShape): void

@@ -1,37 +1,36 @@
 import { EngineError } from '../errors.ts'
 import type { Matrix } from '../types.ts'
 import type { FeatureStore } from './contract.ts'
-import { fileSystem } from './node-host.ts'
-
-/** `fs.read` takes at most 2 GiB at once. */
-const BYTES_A_READ = 2 ** 30
+import { readValues } from './raw-file.ts'
 
 /** The rows in memory; reads a file whole. */
 export async function readStore(store: FeatureStore): Promise<Matrix> {
-  if ('data' in store) return store
-  const { file, rows, cols, offsetBytes = 0 } = store
-  const data = new Float32Array(rows * cols)
-  const bytes = new Uint8Array(data.buffer)
-  const handle = await fileSystem().open(file, 'r')
-  try {
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesRead } = await handle.read(bytes, at, Math.min(BYTES_A_READ, bytes.length - at), offsetBytes + at)
-      if (bytesRead === 0) throw shortFile(store, offsetBytes + at)
-      at += bytesRead
-    }
-  } finally {
-    await handle.close()
-  }
-  return { data, rows, cols }
+  return 'data' in store ? store : readRows(store, 0, store.rows)
 }
 
-export function shortFile(
-  store: { file: string; rows: number; cols: number; offsetBytes?: number },
-  sizeBytes: number,
-) {
-  const expected = (store.offsetBytes ?? 0) + store.rows * store.cols * 4
-  return new EngineError(
-    'SHAPE_MISMATCH',
-    `${store.file} must hold ${store.rows} rows of ${store.cols} float32: got ${sizeBytes} bytes, expected ${expected}`,
-  )
+/**
+ * Rows [first, first + count) in memory: a view of a matrix, a copy from a file.
+ *
+ * @throws EngineError SHAPE_MISMATCH when the store has not so many rows, or the file ends too early.
+ */
+export async function readRows(store: FeatureStore, first: number, count: number): Promise<Matrix> {
+  const { rows, cols } = store
+  if (!(first >= 0 && count >= 0 && first + count <= rows)) {
+    throw new EngineError(
+      'SHAPE_MISMATCH',
+      `rows ${first} to ${first + count} must lie in the features: got ${rows} rows`,
+    )
+  }
+  if ('data' in store) return { data: store.data.subarray(first * cols, (first + count) * cols), rows: count, cols }
+  const data = new Float32Array(count * cols)
+  const { offsetBytes = 0 } = store
+  const got = await readValues(store.file, data, offsetBytes + first * cols * 4)
+  if (got < data.byteLength) {
+    throw new EngineError(
+      'SHAPE_MISMATCH',
+      `${store.file} must hold ${rows} rows of ${cols} float32: got ${offsetBytes + first * cols * 4 + got} bytes, ` +
+        `expected ${offsetBytes + rows * cols * 4}`,
+    )
+  }
+  return { data, rows: count, cols }
 }

@@ -1,8 +1,8 @@
 import { EngineError, throwIfAborted } from '../errors.ts'
-import type { Control, CsrGraph, Matrix, NeighbourLists } from '../types.ts'
+import type { Control, CsrGraph, NeighbourLists } from '../types.ts'
 import { type CellHost, type CellLayout, searchCells } from './cells.ts'
-import { badRow, checkAggregate, checkKnn } from './check.ts'
-import type { FeatureStore, GemmShape, Kernels, KnnOptions } from './contract.ts'
+import { badRow, checkAggregate, checkKnn, checkStore } from './check.ts'
+import type { CellOptions, FeatureStore, GemmShape, Kernels, KnnOptions } from './contract.ts'
 import { cores, filePath, hostRequire } from './node-host.ts'
 
 /** The addon's functions: see native/addon.cc. */
@@ -10,6 +10,7 @@ interface Addon {
   /** Instruction sets that this processor runs, fastest first. */
   readonly engines: readonly string[]
   knn(request: object): Running
+  norms(request: object): Running
   assign(request: object): Running
   gather(request: object): void
   aggregate(request: object): Running
@@ -63,16 +64,16 @@ export function createNativeKernels(options: NativeOptions = {}): Kernels {
     const n = knnOptions.queries ? knnOptions.queries.length : x.rows
     if (n === 0) return { n, k, ids: new Int32Array(0), similarities: new Float32Array(0) }
     if (knnOptions.probes !== undefined) return searchCells(cellHost(x, knnOptions), x, k, knnOptions)
-    return search(x, k, knnOptions, { queries: knnOptions.queries })
+    return search(x, k, knnOptions, { queries: knnOptions.queries }, n)
   }
 
   async function search(
     x: FeatureStore,
     k: number,
     control: KnnOptions,
-    extra: Partial<CellLayout> & { queries?: Int32Array },
+    extra: Partial<CellLayout> & { queries?: Int32Array; isUnit?: boolean },
+    n: number,
   ): Promise<NeighbourLists> {
-    const n = control.queries ? control.queries.length : x.rows
     const ids = new Int32Array(n * k)
     const similarities = new Float32Array(n * k)
     const request = {
@@ -88,8 +89,7 @@ export function createNativeKernels(options: NativeOptions = {}): Kernels {
     return { n, k, ids, similarities }
   }
 
-  function cellHost(x: FeatureStore, control: KnnOptions): CellHost {
-    const threads = control.threads ?? cores()
+  function cellHost(x: FeatureStore, { threads = cores(), signal, onProgress, isUnit }: CellOptions): CellHost {
     return {
       gather(list) {
         const out = new Float32Array(list.length * x.cols)
@@ -106,12 +106,37 @@ export function createNativeKernels(options: NativeOptions = {}): Kernels {
           engine: engineFor(x.rows, x.cols),
           threads,
         }
-        await watch(addon.assign(request), { signal: control.signal }, 'knn', out.length)
+        // Centres are trained on a sample; what takes long, and is reported, is the assignment of all rows.
+        await watch(
+          addon.assign(request),
+          { signal, onProgress: rows === x ? onProgress : undefined },
+          'cells',
+          out.length,
+        )
         return out
       },
-      knn: (rows, neighbours) => search(rows, neighbours, { signal: control.signal, threads }, {}),
-      searchCells: (layout, k) => search(x, k, control, layout),
+      knn: (rows, neighbours) => search(rows, neighbours, { signal, threads }, {}, rows.rows),
+      searchCells(layout, k, control = { signal, onProgress }) {
+        const n = layout.searched === undefined ? x.rows : layout.cellStart[layout.searched]
+        return search(x, k, { ...control, threads }, { ...layout, isUnit: isUnit || undefined }, n)
+      },
+      close: async () => {},
     }
+  }
+
+  async function openCells(x: FeatureStore, cellOptions: CellOptions = {}): Promise<CellHost> {
+    checkStore(x)
+    return cellHost(x, cellOptions)
+  }
+
+  async function hasUnitRows(x: FeatureStore, control: Control = {}): Promise<boolean> {
+    checkStore(x)
+    throwIfAborted(control.signal)
+    const out = new Int32Array(1)
+    const request = { ...source(x), out, engine: engineFor(x.rows, x.cols), threads: cores() }
+    const bad = await watch(addon.norms(request), { signal: control.signal }, 'norms', x.rows)
+    if (bad !== null) throw badRow(bad, normOf(x, bad))
+    return out[0] === 1
   }
 
   /** Coarse arithmetic multiplies faster and leaves more candidates, whose share falls as rows grow. */
@@ -128,13 +153,13 @@ export function createNativeKernels(options: NativeOptions = {}): Kernels {
     return Math.hypot(...out)
   }
 
-  async function aggregate(x: Matrix, graph: CsrGraph, control: Control = {}): Promise<Float32Array> {
+  async function aggregate(x: FeatureStore, graph: CsrGraph, control: Control = {}): Promise<Float32Array> {
     checkAggregate(x, graph)
     throwIfAborted(control.signal)
     const out = new Float32Array(graph.n * x.cols)
     if (out.length === 0) return out
     const { n, offsets, targets, weights } = graph
-    const request = { x: x.data, cols: x.cols, n, offsets, targets, weights, out, threads: cores() }
+    const request = { ...source(x), n, offsets, targets, weights, out, threads: cores() }
     await watch(addon.aggregate(request), control, 'aggregate', n)
     return out
   }
@@ -165,7 +190,14 @@ export function createNativeKernels(options: NativeOptions = {}): Kernels {
     addon.gemm({ a, b, c, m, n, k, transposeA: ta, transposeB: tb, batch, strideA, strideB, threads })
   }
 
-  return { name: `native-${options.engine ?? preferred.replace(/-.*/, '')}`, knn, aggregate, gemm }
+  return {
+    name: `native-${options.engine ?? preferred.replace(/-.*/, '')}`,
+    knn,
+    openCells,
+    hasUnitRows,
+    aggregate,
+    gemm,
+  }
 }
 
 function source(x: FeatureStore): object {

@@ -7,14 +7,21 @@ import { EngineError } from '../errors.ts'
  * The engine compiles without Node's types, so the few shapes in use are written out.
  */
 
-interface FileHandle {
+export interface FileHandle {
   read(into: Uint8Array, at: number, length: number, position: number): Promise<{ bytesRead: number }>
+  write(from: Uint8Array, at: number, length: number, position: number): Promise<{ bytesWritten: number }>
+  sync(): Promise<void>
   close(): Promise<void>
 }
 
 interface FileSystem {
-  open(path: string, flags: 'r'): Promise<FileHandle>
+  open(path: string, flags: 'r' | 'r+' | 'w'): Promise<FileHandle>
   readFile(path: URL): Promise<Uint8Array<ArrayBuffer>>
+  readFile(path: string, encoding: 'utf8'): Promise<string>
+  rename(from: string, to: string): Promise<void>
+  stat(path: string): Promise<{ size: number }>
+  rm(path: string, options: { force: true }): Promise<void>
+  mkdir(path: string, options: { recursive: true }): Promise<unknown>
 }
 
 export interface HostWorker {

@@ -1,8 +1,8 @@
 import { EngineError, throwIfAborted } from '../errors.ts'
 import type { Control, CsrGraph, Matrix, NeighbourLists } from '../types.ts'
 import { type CellHost, searchCells } from './cells.ts'
-import { badRow, checkAggregate, checkKnn } from './check.ts'
-import type { FeatureStore, Kernels, KnnOptions } from './contract.ts'
+import { badRow, checkAggregate, checkKnn, checkStore } from './check.ts'
+import type { CellOptions, FeatureStore, Kernels, KnnOptions } from './contract.ts'
 import { readStore } from './feature-file.ts'
 import { cores, fileSystem, type HostWorker, startWorker, webAssembly } from './node-host.ts'
 
@@ -31,6 +31,7 @@ interface Exports {
     cells: number,
     meetStart: number,
     meets: number,
+    searched: number,
   ): number
   layOutCentres(work: number, centres: number, centreCount: number, list: number, count: number): number
   assigned(work: number): number
@@ -82,17 +83,35 @@ export async function createPortableKernels(): Promise<Kernels> {
     const x = await readStore(store)
     const session = openSession(module, options.threads ?? cores(), options)
     try {
-      if (options.probes === undefined) return await session.search(x, k, { queries: options.queries }, true)
+      if (options.probes === undefined) return await session.search(x, k, { queries: options.queries }, options)
       return await searchCells(cellHost(session, x), x, k, options)
     } finally {
       await session.close()
     }
   }
 
-  async function aggregate(x: Matrix, graph: CsrGraph, control: Control = {}): Promise<Float32Array> {
-    checkAggregate(x, graph)
+  async function openCells(store: FeatureStore, options: CellOptions = {}): Promise<CellHost> {
+    checkStore(store)
+    const x = await readStore(store)
+    return cellHost(openSession(module, options.threads ?? cores(), options), x)
+  }
+
+  async function hasUnitRows(store: FeatureStore, control: Control = {}): Promise<boolean> {
+    checkStore(store)
+    const x = await readStore(store)
+    const session = openSession(module, cores(), control)
+    try {
+      return await session.hasUnitRows(x)
+    } finally {
+      await session.close()
+    }
+  }
+
+  async function aggregate(store: FeatureStore, graph: CsrGraph, control: Control = {}): Promise<Float32Array> {
+    checkAggregate(store, graph)
     throwIfAborted(control.signal)
     if (graph.n === 0) return new Float32Array(0)
+    const x = await readStore(store)
     const session = openSession(module, cores(), control)
     try {
       return await session.sum(x, graph)
@@ -101,7 +120,7 @@ export async function createPortableKernels(): Promise<Kernels> {
     }
   }
 
-  return { name: 'wasm-int16', knn, aggregate }
+  return { name: 'wasm-int16', knn, openCells, hasUnitRows, aggregate }
 }
 
 function cellHost(session: Session, x: Matrix): CellHost {
@@ -113,9 +132,11 @@ function cellHost(session: Session, x: Matrix): CellHost {
       }
       return { data, rows: list.length, cols: x.cols }
     },
-    assign: (rows, centres, list) => session.assign(rows as Matrix, centres, list),
-    knn: (rows, k) => session.search(rows, k, {}, false),
-    searchCells: (layout, k) => session.search(x, k, layout, true),
+    // Rows are the store itself, which has been read, or a sample.
+    assign: (rows, centres, list) => session.assign('data' in rows ? rows : x, centres, list),
+    knn: (rows, k) => session.search(rows, k, {}),
+    searchCells: (layout, k, control = session.control) => session.search(x, k, layout, control),
+    close: session.close,
   }
 }
 
@@ -125,6 +146,7 @@ interface Layout {
   readonly cellStart?: Float64Array
   readonly meetStart?: Float64Array
   readonly meets?: Int32Array
+  readonly searched?: number
 }
 
 type Session = ReturnType<typeof openSession>
@@ -193,30 +215,43 @@ function openSession(module: object, threads: number, control: Control) {
     throwIfAborted(signal)
   }
 
-  async function search(x: Matrix, k: number, layout: Layout, isReported: boolean): Promise<NeighbourLists> {
-    const work = open(x)
+  /** The norms of rows that have just been opened. */
+  async function measure(x: Matrix, work: number): Promise<void> {
     await run(work, PHASES.norms)
     const bad = wasm.badRow(work)
     if (bad >= 0) throw badRow(bad, Math.hypot(...x.data.subarray(bad * x.cols, (bad + 1) * x.cols)))
+  }
+
+  async function hasUnitRows(x: Matrix): Promise<boolean> {
+    const work = open(x)
+    await measure(x, work)
+    const scaling = wasm.needsScaling(work)
+    existing(scaling + 1)
+    return scaling === 0
+  }
+
+  /** What the control reports; the signal is the session's own. */
+  async function search(x: Matrix, k: number, layout: Layout, { onProgress }: Control = {}): Promise<NeighbourLists> {
+    const work = open(x)
+    await measure(x, work)
     const scaling = wasm.needsScaling(work)
     existing(scaling + 1)
     if (scaling === 1) await run(work, PHASES.scale)
 
-    const { queries, order, cellStart, meetStart, meets } = layout
-    const n = queries ? queries.length : x.rows
+    const { queries, order, cellStart, meetStart, meets, searched = 0 } = layout
+    const n = queries ? queries.length : cellStart && searched > 0 ? cellStart[searched] : x.rows
     const cells = cellStart ? cellStart.length - 1 : 0
     const [queryAt, orderAt, startAt] = [put(queries), put(order), put(cellStart)]
-    existing(wasm.layOut(work, k, queryAt, n, orderAt, startAt, cells, put(meetStart), put(meets)))
+    existing(wasm.layOut(work, k, queryAt, n, orderAt, startAt, cells, put(meetStart), put(meets), searched))
     await run(work, PHASES.pack)
     await run(work, PHASES.openLists)
-    const report = isReported ? onProgress : undefined
     await run(
       work,
       PHASES.sweep,
-      report && ((share) => report({ phase: 'knn', completed: Math.floor(share * n), total: n })),
+      onProgress && ((share) => onProgress({ phase: 'knn', completed: Math.floor(share * n), total: n })),
     )
     await run(work, PHASES.finish)
-    report?.({ phase: 'knn', completed: n, total: n })
+    onProgress?.({ phase: 'knn', completed: n, total: n })
 
     const kept = wasm.keptNeighbours(work)
     const ids = new Int32Array(n * k).fill(-1)
@@ -260,7 +295,7 @@ function openSession(module: object, threads: number, control: Control) {
     await Promise.all(workers.map((worker) => worker.terminate()))
   }
 
-  return { search, assign, sum, close }
+  return { control, hasUnitRows, search, assign, sum, close }
 }
 
 /** Hands a worker one phase and waits for it. */

@@ -1,7 +1,10 @@
 import { throwIfAborted } from '../errors.ts'
+import { selectRows } from '../knn/sub-lists.ts'
+import { nextTurn } from '../next-turn.ts'
 import type { Control, CsrGraph, Matrix, NeighbourLists } from '../types.ts'
-import { badRow, checkAggregate, checkKnn } from './check.ts'
-import type { FeatureStore, GemmShape, Kernels, KnnOptions } from './contract.ts'
+import type { CellHost, CellLayout } from './cells.ts'
+import { badRow, checkAggregate, checkKnn, checkStore } from './check.ts'
+import type { CellOptions, FeatureStore, GemmShape, Kernels, KnnOptions } from './contract.ts'
 import { readStore } from './feature-file.ts'
 
 /**
@@ -9,7 +12,7 @@ import { readStore } from './feature-file.ts'
  *
  * Differs: `probes` is accepted and ignored, since the exact answer has the best recall there is.
  */
-export const referenceKernels: Kernels = { name: 'reference', knn, aggregate, gemm }
+export const referenceKernels: Kernels = { name: 'reference', knn, openCells, hasUnitRows, aggregate, gemm }
 
 /** Work between two looks at the abort signal, so that the event loop runs at least every few dozen milliseconds. */
 const PRODUCTS_A_SLICE = 1e7
@@ -23,25 +26,13 @@ async function knn(store: FeatureStore, k: number, options: KnnOptions = {}): Pr
   const n = queries ? queries.length : x.rows
   const ids = new Int32Array(n * k).fill(-1)
   const similarities = new Float32Array(n * k)
-  const scores = new Float32Array(x.rows)
   let work = 0
 
   for (let i = 0; i < n; i++) {
     const row = queries ? queries[i] : i
-    // As good as the worst of the k best so far, the row joins them by insertion: scores fall, ids rise within ties.
-    const slots = i * k
     let kept = 0
     for (let j = 0; j < x.rows; j++) {
-      if (j === row) continue
-      scores[j] = similarity(unit, row, j)
-      if (kept === k && scores[j] <= similarities[slots + k - 1]) continue
-      let slot = kept < k ? kept++ : k - 1
-      for (; slot > 0 && similarities[slots + slot - 1] < scores[j]; slot--) {
-        ids[slots + slot] = ids[slots + slot - 1]
-        similarities[slots + slot] = similarities[slots + slot - 1]
-      }
-      ids[slots + slot] = j
-      similarities[slots + slot] = scores[j]
+      if (j !== row) kept = insert(ids, similarities, i, k, kept, j, similarity(unit, row, j))
     }
     work += x.rows * x.cols
     if (work < PRODUCTS_A_SLICE && i < n - 1) continue
@@ -51,6 +42,109 @@ async function knn(store: FeatureStore, k: number, options: KnnOptions = {}): Pr
     throwIfAborted(options.signal)
   }
   return { n, k, ids, similarities }
+}
+
+/**
+ * A row as good as the worst of the k best so far joins list i by insertion: similarities fall, ids rise within ties.
+ *
+ * @param kept rows in the list; @returns rows in it now
+ */
+function insert(
+  ids: Int32Array,
+  similarities: Float32Array,
+  i: number,
+  k: number,
+  kept: number,
+  id: number,
+  score: number,
+): number {
+  const comesBefore = (slot: number) => similarities[slot] < score || (similarities[slot] === score && ids[slot] > id)
+  const slots = i * k
+  if (kept === k && !comesBefore(slots + k - 1)) return kept
+  let slot = slots + Math.min(kept, k - 1)
+  for (; slot > slots && comesBefore(slot - 1); slot--) {
+    ids[slot] = ids[slot - 1]
+    similarities[slot] = similarities[slot - 1]
+  }
+  ids[slot] = id
+  similarities[slot] = score
+  return Math.min(kept + 1, k)
+}
+
+async function openCells(store: FeatureStore, options: CellOptions = {}): Promise<CellHost> {
+  checkStore(store)
+  const x = await readStore(store)
+  const unit = unitRows(x)
+
+  async function assign(rows: FeatureStore, centres: Matrix, list?: Int32Array): Promise<Int32Array> {
+    const { data } = 'data' in rows ? rows : x
+    const count = list ? list.length : rows.rows
+    const home = new Int32Array(count)
+    for (let i = 0; i < count; i++) {
+      if (i % 1024 === 0) await pause(options)
+      let best = -Infinity
+      for (let centre = 0; centre < centres.rows; centre++) {
+        const score = laneDot(data, (list ? list[i] : i) * x.cols, centres.data, centre * x.cols, x.cols)
+        if (score <= best) continue
+        best = score
+        home[i] = centre
+      }
+    }
+    return home
+  }
+
+  async function searchCells(layout: CellLayout, k: number, control: Control = options): Promise<NeighbourLists> {
+    const { order, cellStart, meetStart, meets, searched = cellStart.length - 1 } = layout
+    const n = layout.searched === undefined ? x.rows : cellStart[searched]
+    const ids = new Int32Array(n * k).fill(-1)
+    const similarities = new Float32Array(n * k)
+    const kept = new Int32Array(n)
+    const offer = (at: number, to: number) => {
+      const [row, other] = [order[at], order[to]]
+      const list = layout.searched === undefined ? row : at
+      kept[list] = insert(ids, similarities, list, k, kept[list], other, similarity(unit, row, other))
+    }
+    for (let a = 0; a < searched; a++) {
+      await pause(options)
+      for (let m = meetStart[a]; m < meetStart[a + 1]; m++) {
+        const b = meets[m]
+        for (let i = cellStart[a]; i < cellStart[a + 1]; i++) {
+          for (let j = cellStart[b]; j < cellStart[b + 1]; j++) {
+            if (i !== j) offer(i, j)
+            if (b !== a && b < searched) offer(j, i)
+          }
+        }
+      }
+      control.onProgress?.({ phase: 'knn', completed: cellStart[a + 1], total: n })
+    }
+    return { n, k, ids, similarities }
+  }
+
+  return {
+    gather: (list) => selectRows(x, list),
+    assign,
+    knn: (rows, k) => knn(rows, k, { signal: options.signal }),
+    searchCells,
+    close: async () => {},
+  }
+}
+
+async function hasUnitRows(store: FeatureStore, control: Control = {}): Promise<boolean> {
+  checkStore(store)
+  const x = await readStore(store)
+  let isUnit = true
+  for (let i = 0; i < x.rows; i++) {
+    if (i % 4096 === 0) await pause(control)
+    const norm = Math.sqrt(laneDot(x.data, i * x.cols, x.data, i * x.cols, x.cols))
+    if (!(norm > 0 && norm < Infinity)) throw badRow(i, norm)
+    if (!(Math.abs(norm - 1) <= 1e-6)) isUnit = false
+  }
+  return isUnit
+}
+
+async function pause({ signal }: Control): Promise<void> {
+  await nextTurn()
+  throwIfAborted(signal)
 }
 
 /** Rows of length 1, as the contract defines them. */
@@ -96,9 +190,10 @@ function laneDot(a: Float32Array, aStart: number, b: Float32Array, bStart: numbe
   return s0 + s4 + (s2 + s6) + (s1 + s5 + (s3 + s7))
 }
 
-async function aggregate(x: Matrix, graph: CsrGraph, control: Control = {}): Promise<Float32Array> {
-  checkAggregate(x, graph)
+async function aggregate(store: FeatureStore, graph: CsrGraph, control: Control = {}): Promise<Float32Array> {
+  checkAggregate(store, graph)
   throwIfAborted(control.signal)
+  const x = await readStore(store)
   const { cols } = x
   const out = new Float32Array(graph.n * cols)
   let work = 0
@@ -132,6 +227,3 @@ function gemm(a: Float32Array, b: Float32Array, c: Float32Array, shape: GemmShap
     }
   }
 }
-
-/** Lets timers and I/O run; a resolved promise would not. */
-const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0))
