@@ -1,6 +1,5 @@
 import { CALIBRATION_K, edgeProbability, fitCalibration, priorCalibration } from './calibration.ts'
 import type { DecoderParameters } from './decoder.ts'
-import { decoders } from './decoders.ts'
 import { EngineError, throwIfAborted } from './errors.ts'
 import { type BackendChoice, chooseBackend } from './gcn/backend.ts'
 import { candidateSets } from './gcn/candidate-sets.ts'
@@ -12,6 +11,8 @@ import { disposeParameters, toParameters } from './gcn/parameters.ts'
 import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { shorterLists } from './knn/sub-lists.ts'
+import type { Method } from './methods/method.ts'
+import { findMethod, methods } from './methods.ts'
 import { type ClusteringModel, checkFits, type GraphKind } from './model.ts'
 import { constrainedPartition } from './partition/constrained-partition.ts'
 import { countViolations } from './partition/constraint-index.ts'
@@ -48,7 +49,7 @@ export interface ClusterParameters {
 export interface ClusterInput {
   /** Embeddings, float32 [n, d], any norms above zero. */
   readonly features: Matrix
-  /** GCN_V, GCN_VE, or any method of the decoders. */
+  /** GCN_V, GCN_VE, or the name of a method without training. */
   readonly method: string
   readonly model?: ClusteringModel
   /** Checked against the model where given. */
@@ -110,7 +111,7 @@ interface Proposal {
 }
 
 /** Every method that `clusterVertices` takes. */
-export const clusterMethods = (): string[] => ['GCN_V', 'GCN_VE', ...Object.keys(decoders)]
+export const clusterMethods = (): string[] => ['GCN_V', 'GCN_VE', ...methods.map(({ name }) => name)]
 
 /**
  * Groups vertices into proposed clusters: neighbour lists, confidence, connectivity, partition, and for review a tree in
@@ -267,7 +268,10 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
     ) as DecoderParameters
     const learnt: DecoderParameters = method === 'THRESHOLD' && model ? { tau: model.threshold.tau } : {}
     const chosen: DecoderParameters = { ...learnt, ...given }
-    const output = await decoders[method]({ lists, features: x, parameters: chosen, seed }, control)
+    const output = await (findMethod(method) as Method).decode(
+      { lists, features: x, parameters: chosen, seed },
+      control,
+    )
     return {
       labels: output.labels,
       confidence: output.confidence,
@@ -294,7 +298,7 @@ function cosine({ data, cols }: Matrix, v: number, u: number): number {
 
 function checkInput({ features, method, model, embedderId, parameters = {}, labels }: ClusterInput): void {
   const isTree = method === 'GCN_V' || method === 'GCN_VE'
-  if (!isTree && !Object.hasOwn(decoders, method)) {
+  if (!isTree && !findMethod(method)) {
     throw new EngineError('BAD_OPTION', `method must be one of ${clusterMethods().join(', ')}: got ${method}`)
   }
   if (isTree && !model) {

@@ -1,19 +1,15 @@
-import { priorCalibration } from './calibration.ts'
-import type { Decoder } from './decoder.ts'
-import { EngineError } from './errors.ts'
-import { thresholdPartition } from './partition/threshold-partition.ts'
+import { priorCalibration } from '../calibration.ts'
+import type { Decoder } from '../decoder.ts'
+import { EngineError } from '../errors.ts'
+import { thresholdPartition } from '../partition/threshold-partition.ts'
+import type { Method } from './method.ts'
 
 /** Log-odds at which the label-free threshold cuts: components chain, so that an even chance would merge far too much. */
 const CAUTIOUS_LOG_ODDS = Math.log(9)
 /** Copies of one image connect, whatever the rest looks like. */
 const HIGHEST_TAU = 0.98
 
-/**
- * Connected components of the neighbour graph above a cosine similarity.
- *
- * `tau`: the similarity, -1..1. Default: that of a typical nearest neighbour, where the label-free prior says .9.
- */
-const threshold: Decoder = async ({ lists, features, parameters, seed }) => {
+const decode: Decoder = async ({ lists, features, parameters, seed }) => {
   const prior = priorCalibration(lists, features, seed)
   const tau =
     parameters.tau ??
@@ -28,5 +24,14 @@ const threshold: Decoder = async ({ lists, features, parameters, seed }) => {
   }
 }
 
-/** Methods that need no model, by their names in the API. */
-export const decoders: Readonly<Record<string, Decoder>> = { THRESHOLD: threshold }
+/**
+ * Connected components of the neighbour graph above a cosine similarity.
+ *
+ * `tau`: the similarity, -1..1. Default: that of a typical nearest neighbour, where the label-free prior says .9.
+ */
+export const threshold: Method = {
+  name: 'THRESHOLD',
+  title: 'Cosine threshold',
+  decode,
+  settings: () => [{}, ...Array.from({ length: 60 }, (_, i) => ({ tau: Number((0.4 + i / 100).toFixed(2)) }))],
+}
