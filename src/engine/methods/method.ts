@@ -1,4 +1,5 @@
 import type { Decoder, DecoderParameters } from '../decoder.ts'
+import type { WeightArrays } from '../gcn/parameters.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
 
 /** What is known of a data set before parameters are chosen for it. */
@@ -37,12 +38,14 @@ export interface MethodTrainingInput {
   readonly seed: number
 }
 
-/** A comparison system that learns from labels first (L-GCN, LTC, CDP with its mediator). */
+/** A method that learns from labels first (L-GCN, LTC, CDP with its mediator, structural edges). */
 export interface TrainableMethod {
   readonly name: string
   readonly title: string
   readonly isRandom?: boolean
-  /** Trains once; the decoder that comes back holds the weights and takes `settings` at decoding. */
-  readonly train: (input: MethodTrainingInput, control?: Control) => Promise<Decoder>
+  /** Trains once; what comes back is kept in model files, so it must hold everything that `decoder` needs. */
+  readonly train: (input: MethodTrainingInput, control?: Control) => Promise<WeightArrays>
+  /** The trained decoder; it takes `settings` at decoding. */
+  readonly decoder: (weights: WeightArrays) => Decoder
   readonly settings: (facts: DataFacts) => readonly DecoderParameters[]
 }
