@@ -9,3 +9,20 @@ export const trainableMethods: readonly TrainableMethod[] = []
 
 /** @returns undefined for a name that no method without training has. */
 export const findMethod = (name: string): Method | undefined => methods.find((method) => method.name === name)
+
+/** @returns undefined for a name that no trainable method has. */
+export const findTrainable = (name: string): TrainableMethod | undefined =>
+  trainableMethods.find((method) => method.name === name)
+
+/**
+ * Methods that AUTO compares where nobody says which, the most trusted first: a training must not take much longer for it.
+ *
+ * @param n labelled rows
+ */
+export function offeredContenders(n: number): string[] {
+  const offered: readonly (Pick<Method, 'name'> & { readonly contendsUpTo?: number })[] = [
+    ...trainableMethods,
+    ...methods,
+  ]
+  return offered.filter(({ contendsUpTo = 0 }) => n <= contendsUpTo).map(({ name }) => name)
+}

@@ -2,6 +2,7 @@ import type { EdgeCalibration } from './calibration.ts'
 import { EngineError } from './errors.ts'
 import type { WeightArrays } from './gcn/parameters.ts'
 import { decodeWeights, encodeWeights } from './gcn/weights.ts'
+import type { MethodChoice } from './selection/choose-method.ts'
 
 /** Which graph the tree is cut from: that of the embedding, or the one rebuilt on F_L. */
 export type GraphKind = 'raw' | 'rebuilt'
@@ -33,9 +34,13 @@ export interface ClusteringModel {
   readonly calibration: EdgeCalibration
   /** Mean of pairwise and BCubed F on held-out identities, by method. */
   readonly heldOut: { readonly gcnV: number; readonly gcnVE: number; readonly threshold: number }
+  /** What AUTO does with this model: the method that did best on held-out identities. */
+  readonly choice?: MethodChoice
   readonly gcnV: WeightArrays
   /** Absent where GCN-E was not worth keeping. */
   readonly gcnE?: WeightArrays
+  /** Weights of other trained methods, by name. */
+  readonly learned?: Readonly<Record<string, WeightArrays>>
 }
 
 /**
@@ -44,10 +49,13 @@ export interface ClusteringModel {
  * @returns bytes that `decodeModel` reads back to an equal model
  */
 export function encodeModel(model: ClusteringModel): Uint8Array {
-  const { gcnV, gcnE, ...facts } = model
+  const { gcnV, gcnE, learned = {}, ...facts } = model
   const weights = Object.fromEntries([
     ...Object.entries(gcnV).map(([name, array]) => [`gcnV/${name}`, array]),
     ...Object.entries(gcnE ?? {}).map(([name, array]) => [`gcnE/${name}`, array]),
+    ...Object.entries(learned).flatMap(([method, arrays]) =>
+      Object.entries(arrays).map(([name, array]) => [`${method}/${name}`, array]),
+    ),
   ])
   return encodeWeights({ kind: 'clustering-model', ...facts }, weights)
 }
@@ -66,7 +74,16 @@ export function decodeModel(bytes: Uint8Array): ClusteringModel {
         .map(([name, array]) => [name.slice(prefix.length), array]),
     )
   const gcnE = part('gcnE/')
-  const model = { ...facts, gcnV: part('gcnV/'), ...(Object.keys(gcnE).length > 0 && { gcnE }) } as ClusteringModel
+  const others = new Set(Object.keys(weights).map((name) => name.slice(0, name.indexOf('/'))))
+  const learned = Object.fromEntries(
+    [...others].filter((name) => name !== 'gcnV' && name !== 'gcnE').map((name) => [name, part(`${name}/`)]),
+  )
+  const model = {
+    ...facts,
+    gcnV: part('gcnV/'),
+    ...(Object.keys(gcnE).length > 0 && { gcnE }),
+    ...(Object.keys(learned).length > 0 && { learned }),
+  } as ClusteringModel
   checkModel(model)
   return model
 }

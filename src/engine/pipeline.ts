@@ -1,5 +1,5 @@
 import { CALIBRATION_K, edgeProbability, fitCalibration, priorCalibration } from './calibration.ts'
-import type { DecoderParameters } from './decoder.ts'
+import type { Decoder, DecoderParameters } from './decoder.ts'
 import { EngineError, throwIfAborted } from './errors.ts'
 import { type BackendChoice, chooseBackend } from './gcn/backend.ts'
 import { candidateSets } from './gcn/candidate-sets.ts'
@@ -11,8 +11,7 @@ import { disposeParameters, toParameters } from './gcn/parameters.ts'
 import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { shorterLists } from './knn/sub-lists.ts'
-import type { Method } from './methods/method.ts'
-import { findMethod, methods } from './methods.ts'
+import { findMethod, findTrainable, methods, trainableMethods } from './methods.ts'
 import { type ClusteringModel, checkFits, type GraphKind } from './model.ts'
 import { constrainedPartition } from './partition/constrained-partition.ts'
 import { countViolations } from './partition/constraint-index.ts'
@@ -22,6 +21,7 @@ import { expectedCompany } from './partition/expected-company.ts'
 import { clusterForest } from './partition/forest.ts'
 import { type MergeCandidates, mergeCandidates } from './partition/merge-candidates.ts'
 import { createPhaseClock, type Phase } from './phase-clock.ts'
+import { chooseByLabels, modelChoice, parametersOf } from './selection/auto.ts'
 import type { Constraints, Control, Labels, Matrix, NeighbourLists } from './types.ts'
 
 /** Knobs of a run. What is left out comes from the model, else from the method's own defaults. */
@@ -49,7 +49,7 @@ export interface ClusterParameters {
 export interface ClusterInput {
   /** Embeddings, float32 [n, d], any norms above zero. */
   readonly features: Matrix
-  /** GCN_V, GCN_VE, or the name of a method without training. */
+  /** AUTO, GCN_V, GCN_VE, or the name of any other method. */
   readonly method: string
   readonly model?: ClusteringModel
   /** Checked against the model where given. */
@@ -111,11 +111,20 @@ interface Proposal {
 }
 
 /** Every method that `clusterVertices` takes. */
-export const clusterMethods = (): string[] => ['GCN_V', 'GCN_VE', ...methods.map(({ name }) => name)]
+export const clusterMethods = (): string[] => [
+  'AUTO',
+  'GCN_V',
+  'GCN_VE',
+  ...methods.map(({ name }) => name),
+  ...trainableMethods.map(({ name }) => name),
+]
 
 /**
  * Groups vertices into proposed clusters: neighbour lists, confidence, connectivity, partition, and for review a tree in
  * every cluster and the merges worth asking about.
+ *
+ * AUTO takes what the model's training has measured to be best, or measures on the labels given, or takes the method that
+ * needs none; the explanation says which and why.
  *
  * No result breaks a decision: GCN_V and GCN_VE partition under the constraints, the result of any other method is made to
  * honour them.
@@ -125,8 +134,20 @@ export const clusterMethods = (): string[] => ['GCN_V', 'GCN_VE', ...methods.map
  * Deterministic for a seed on one backend. Inputs are not changed.
  */
 export async function clusterVertices(input: ClusterInput, control: Control = {}): Promise<ClusterResult> {
-  const { method, model, parameters = {}, constraints, seed } = input
   checkInput(input)
+  if (input.method !== 'AUTO') return clusterBy(input, control)
+  const choice = input.model ? modelChoice(input.model) : await chooseByLabels(input, control)
+  const parameters = { ...parametersOf(choice, input.features.rows), ...input.parameters }
+  const result = await clusterBy({ ...input, method: choice.method, parameters }, control)
+  return {
+    ...result,
+    parametersChosen: { method: choice.method, ...result.parametersChosen },
+    explanation: `${choice.explanation} ${result.explanation}`,
+  }
+}
+
+async function clusterBy(input: ClusterInput, control: Control): Promise<ClusterResult> {
+  const { method, model, parameters = {}, constraints, seed } = input
   const clock = createPhaseClock(control)
   const backend = await chooseBackend()
   const x = await clock.measure('normalize', () => normalizeRows(input.features))
@@ -266,12 +287,8 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
     const given = Object.fromEntries(
       Object.entries(parameters).filter(([, value]) => value !== undefined),
     ) as DecoderParameters
-    const learnt: DecoderParameters = method === 'THRESHOLD' && model ? { tau: model.threshold.tau } : {}
-    const chosen: DecoderParameters = { ...learnt, ...given }
-    const output = await (findMethod(method) as Method).decode(
-      { lists, features: x, parameters: chosen, seed },
-      control,
-    )
+    const chosen: DecoderParameters = { ...learntParameters(input), ...given }
+    const output = await decoderOf(input)({ lists, features: x, parameters: chosen, seed }, control)
     return {
       labels: output.labels,
       confidence: output.confidence,
@@ -281,12 +298,28 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
   }
 }
 
-/** What the training found best for a method. */
-function learntK({ method, model, parameters = {} }: ClusterInput): number | undefined {
+/** Neighbours that the training found best for a method. */
+function learntK(input: ClusterInput): number | undefined {
+  const { method, model, parameters = {} } = input
   if (!model) return undefined
-  if (method === 'THRESHOLD') return model.threshold.k
   if (method === 'GCN_VE' && model.connectivity.usesNetwork) return model.connectivity.k
-  return method === 'GCN_V' || method === 'GCN_VE' ? model.tree[parameters.graph ?? model.tree.graph].k : undefined
+  if (method === 'GCN_V' || method === 'GCN_VE') return model.tree[parameters.graph ?? model.tree.graph].k
+  const { k } = learntParameters(input)
+  return typeof k === 'number' ? k : undefined
+}
+
+/** What the training found best for a method without a tree. */
+function learntParameters({ method, model, features }: ClusterInput): DecoderParameters {
+  const tried = model?.choice?.table.find((row) => row.method === method)
+  if (model && tried) return parametersOf({ ...tried, rows: model.choice?.rows ?? 0 }, features.rows)
+  return method === 'THRESHOLD' && model ? { ...model.threshold } : {}
+}
+
+function decoderOf({ method, model }: ClusterInput): Decoder {
+  const weights = model?.learned?.[method]
+  const decoder = weights ? findTrainable(method)?.decoder(weights) : findMethod(method)?.decode
+  if (!decoder) throw new Error(`${method} has been checked to be there`)
+  return decoder
 }
 
 /** Of two L2-normalised rows. */
@@ -297,14 +330,20 @@ function cosine({ data, cols }: Matrix, v: number, u: number): number {
 }
 
 function checkInput({ features, method, model, embedderId, parameters = {}, labels }: ClusterInput): void {
-  const isTree = method === 'GCN_V' || method === 'GCN_VE'
-  if (!isTree && !findMethod(method)) {
+  if (!clusterMethods().includes(method)) {
     throw new EngineError('BAD_OPTION', `method must be one of ${clusterMethods().join(', ')}: got ${method}`)
   }
-  if (isTree && !model) {
+  const isLearned = findTrainable(method) !== undefined
+  if ((method === 'GCN_V' || method === 'GCN_VE' || isLearned) && !model) {
     throw new EngineError(
       'BAD_OPTION',
       `${method} needs a trained model: got none; train one, or choose a method without`,
+    )
+  }
+  if (isLearned && !model?.learned?.[method]) {
+    throw new EngineError(
+      'BAD_OPTION',
+      `the model must have learned ${method}: got ${Object.keys(model?.learned ?? {}).join(', ') || 'GCN-V and GCN-E only'}; train it with this method`,
     )
   }
   if (model) checkFits(model, features.cols, embedderId)

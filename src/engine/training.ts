@@ -26,6 +26,7 @@ import {
 import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
+import { findTrainable, offeredContenders } from './methods.ts'
 import { type ClusteringModel, checkFits, type TreeCut } from './model.ts'
 import { chooseTau, type TauChoice, type TauPoint, treeFold } from './partition/choose-tau.ts'
 import { expectedCompany } from './partition/expected-company.ts'
@@ -34,7 +35,9 @@ import { mergeCandidates } from './partition/merge-candidates.ts'
 import { thresholdPartition } from './partition/threshold-partition.ts'
 import { treePartition } from './partition/tree-partition.ts'
 import { createPhaseClock, type Phase } from './phase-clock.ts'
-import { createRng } from './rng.ts'
+import { chooseMethod, type LabelledSet, learnedContenders, plainContenders } from './selection/choose-method.ts'
+import type { Standing } from './selection/contender.ts'
+import { identityFolds } from './selection/identity-folds.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from './types.ts'
 
 export interface TrainingParameters {
@@ -52,6 +55,8 @@ export interface TrainingParameters {
   readonly folds?: number
   /** Train GCN-E at all. Default true. */
   readonly connectivity?: boolean
+  /** Other methods that AUTO chooses among, by name. Default: those offered for the set's size. */
+  readonly contenders?: readonly string[]
   readonly gcnV?: Partial<TrainingRecipe>
   readonly gcnE?: Partial<TrainingRecipe>
 }
@@ -99,7 +104,6 @@ export interface TrainingOutput {
 const WORTH_OF_GCN_E = 0.01
 /** The paper's K = 80 counts the vertex itself. */
 const MOST_NEIGHBOURS = 79
-const IDENTITIES_NEEDED = 4
 /** Vertices that all epochs of GCN-V may pass over; larger sets get fewer epochs, at least a quarter. */
 const VERTEX_PASSES = 120_000
 /** Smaller than the released 512, 512, 256, 256, which small label sets cannot fill. */
@@ -121,7 +125,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const clock = createPhaseClock(control)
   const backend = await chooseBackend()
   const { x, labels } = labelledRows(input)
-  const split = splitIdentities(labels, parameters.heldOutShare ?? 0.25, parameters.folds ?? 2, seed)
+  const split = identityFolds(labels, parameters.heldOutShare ?? 0.25, parameters.folds ?? 2, seed)
   const all = Int32Array.from(labels.keys())
   const mostNeighbours = Math.max(1, x.rows - 1)
   const k = Math.min(mostNeighbours, parameters.k ?? clamp(Math.round(x.rows / split.count) - 1, 4, MOST_NEIGHBOURS))
@@ -190,6 +194,24 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       })
     : undefined
 
+  const wanted = parameters.contenders ?? offeredContenders(x.rows)
+  const set: LabelledSet = { features: x, labels, lists: longLists, folds: split.folds, seed }
+  const choice = await clock.measure('choose_method', async () => {
+    const contenders = [
+      ...(await learnedContenders(set, wanted, fitWithout, control)),
+      ...plainContenders(set, wanted, { signal: control.signal }),
+    ]
+    return chooseMethod(set, contenders, treeStandings(), control)
+  })
+  const learned: Record<string, WeightArrays> = {}
+  for (const name of wanted) {
+    const method = findTrainable(name)
+    if (!method) continue
+    learned[name] = await clock.measure(`refit_${name.toLowerCase()}`, () =>
+      method.train({ features: x, labels, lists: longLists, seed }, control),
+    )
+  }
+
   const model: ClusteringModel = {
     embedderId,
     embeddingDimension: x.cols,
@@ -204,8 +226,16 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       gcnVE: usesNetwork ? connectivity.score : tree.score,
       threshold: threshold.score,
     },
+    choice: {
+      method: choice.method,
+      parameters: choice.parameters,
+      rows: choice.rows,
+      table: choice.table,
+      explanation: choice.explanation,
+    },
     gcnV: last.weights,
     ...(gcnE && { gcnE }),
+    ...(Object.keys(learned).length > 0 && { learned }),
   }
   return {
     model,
@@ -226,6 +256,27 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       phases: clock.phases,
       backend,
     },
+  }
+
+  /** A trainable method without the identities of a fold, whose lists are those of the rows that remain. */
+  async function fitWithout(name: string, heldOut: ReadonlySet<number>): Promise<WeightArrays> {
+    const rows = all.filter((v) => !heldOut.has(labels[v]))
+    const features = selectRows(x, rows)
+    const lists = await knn(features, Math.min(longK, Math.max(1, rows.length - 1)), { signal: control.signal })
+    const method = findTrainable(name)
+    if (!method) throw new EngineError('BAD_OPTION', `contenders must be trainable methods: got ${name}`)
+    return method.train({ features, lists, labels: rows.map((v) => labels[v]), seed }, control)
+  }
+
+  /** GCN-V, and GCN-V+E where it is worth its time, as measured on the same folds. */
+  function treeStandings(): Standing[] {
+    const standing = (method: string, { crossedScore }: TauChoice): Standing => ({
+      method,
+      parameters: {},
+      score: crossedScore,
+      tried: [],
+    })
+    return [...(usesNetwork && viaE ? [standing('GCN_VE', viaE)] : []), standing('GCN_V', tree)]
   }
 
   async function trainFold(heldOut: ReadonlySet<number>) {
@@ -318,44 +369,6 @@ function labelledRows({ features, labels }: TrainingInput): { x: Matrix; labels:
   }
   const known = Int32Array.from(labels.keys()).filter((v) => labels[v] >= 0)
   return { x: normalizeRows(selectRows(features, known)), labels: Int32Array.from(known, (v) => labels[v]) }
-}
-
-/** Folds of held-out identities: each a seeded share, without overlap, with at least one that has two images on either side. */
-function splitIdentities(
-  labels: Labels,
-  share: number,
-  folds: number,
-  seed: number,
-): { folds: ReadonlySet<number>[]; count: number } {
-  if (!(share > 0 && share < 1)) {
-    throw new EngineError('BAD_OPTION', `heldOutShare must lie between 0 and 1: got ${share}`)
-  }
-  if (!Number.isInteger(folds) || folds < 1) {
-    throw new EngineError('BAD_OPTION', `folds must be a positive integer: got ${folds}`)
-  }
-  const sizes = new Map<number, number>()
-  for (const label of labels) sizes.set(label, (sizes.get(label) ?? 0) + 1)
-  const several = [...sizes].filter(([, size]) => size > 1).map(([label]) => label)
-  const single = [...sizes].filter(([, size]) => size === 1).map(([label]) => label)
-  if (several.length < IDENTITIES_NEEDED) {
-    throw new EngineError(
-      'BAD_OPTION',
-      `training needs at least ${IDENTITIES_NEEDED} identities with two or more images: got ${several.length}; label more first`,
-    )
-  }
-  const rng = createRng(seed)
-  const [severalShuffled, singleShuffled] = [several, single].map((ids) => rng.shuffle(Int32Array.from(ids)))
-  const eachSeveral = Math.min(several.length - 1, Math.max(1, Math.round(several.length * share)))
-  const eachSingle = Math.round(single.length * share)
-  const possible = Math.min(folds, Math.floor(several.length / eachSeveral))
-  const part = (ids: Int32Array, fold: number, each: number) => ids.subarray(fold * each, (fold + 1) * each)
-  return {
-    folds: Array.from(
-      { length: possible },
-      (_, fold) => new Set([...part(severalShuffled, fold, eachSeveral), ...part(singleShuffled, fold, eachSingle)]),
-    ),
-    count: sizes.size,
-  }
 }
 
 function explain(

@@ -171,7 +171,7 @@ describe('clustering', () => {
     const { features } = test
     const attempt = (input: object) => clusterVertices({ features, method: 'GCN_V', seed: 1, ...input })
     await expect(attempt({})).rejects.toThrow(/GCN_V needs a trained model.*train one/)
-    await expect(attempt({ method: 'MAGIC' })).rejects.toThrow(/one of GCN_V, GCN_VE, .*got MAGIC/)
+    await expect(attempt({ method: 'MAGIC' })).rejects.toThrow(/one of AUTO, GCN_V, GCN_VE, .*got MAGIC/)
     await expect(attempt({ model, embedderId: 'clip' })).rejects.toMatchObject({ code: 'BAD_WEIGHTS' })
     await expect(attempt({ model, parameters: { k: 0 } })).rejects.toMatchObject({ code: 'BAD_OPTION' })
     await expect(attempt({ model, parameters: { tau: 3 } })).rejects.toMatchObject({ code: 'BAD_OPTION' })

@@ -22,6 +22,10 @@ export interface Method {
   readonly needsClusterCount?: boolean
   /** True when results differ from seed to seed. */
   readonly isRandom?: boolean
+  /** AUTO tries it on labelled sets of up to so many rows, unless told otherwise. Default 0: never by itself. */
+  readonly contendsUpTo?: number
+  /** True when it looks at the features alone, so that the number of neighbours makes no difference. */
+  readonly ignoresLists?: boolean
   /** Settings worth trying on labelled identities, plain defaults first. Only what differs from the defaults is named. */
   readonly settings: (facts: DataFacts) => readonly DecoderParameters[]
 }
@@ -43,6 +47,8 @@ export interface TrainableMethod {
   readonly name: string
   readonly title: string
   readonly isRandom?: boolean
+  /** AUTO tries it on labelled sets of up to so many rows, unless told otherwise. Default 0: never by itself. */
+  readonly contendsUpTo?: number
   /** Trains once; what comes back is kept in model files, so it must hold everything that `decoder` needs. */
   readonly train: (input: MethodTrainingInput, control?: Control) => Promise<WeightArrays>
   /** The trained decoder; it takes `settings` at decoding. */

@@ -32,6 +32,7 @@ const decode: Decoder = async ({ lists, features, parameters, seed }) => {
 export const threshold: Method = {
   name: 'THRESHOLD',
   title: 'Cosine threshold',
+  contendsUpTo: 1_000_000,
   decode,
   settings: () => [{}, ...Array.from({ length: 60 }, (_, i) => ({ tau: Number((0.4 + i / 100).toFixed(2)) }))],
 }

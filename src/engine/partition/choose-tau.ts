@@ -12,6 +12,8 @@ export interface TauPoint {
 export interface TauChoice extends TauPoint {
   /** Mean of both F: what the choice goes by. */
   readonly score: number
+  /** The same with each fold judged at the threshold that the other folds choose: no luck in it. */
+  readonly crossedScore: number
   readonly curve: readonly TauPoint[]
 }
 
@@ -33,21 +35,40 @@ export interface TauFold {
  * the higher tau, which merges less.
  */
 export function chooseTau(truth: Labels, folds: readonly TauFold[]): TauChoice {
-  const curve = GRID.map((tau): TauPoint => {
-    let pairwiseF = 0
-    let bcubedF = 0
-    for (const { isCounted, partition } of folds) {
+  const byFold = folds.map(({ isCounted, partition }) =>
+    GRID.map((tau): TauPoint => {
       const { pairwise, bcubed } = heldOutScores(partition(tau), truth, isCounted)
-      pairwiseF += pairwise.f / folds.length
-      bcubedF += bcubed.f / folds.length
-    }
-    return { tau, pairwiseF, bcubedF }
+      return { tau, pairwiseF: pairwise.f, bcubedF: bcubed.f }
+    }),
+  )
+  const curve = meanCurve(byFold)
+  const best = smoothPeak(curve)
+  const crossed = byFold.map((own, fold) => {
+    const others = byFold.filter((_, other) => other !== fold)
+    return scoreOf(own[others.length > 0 ? smoothPeak(meanCurve(others)) : best])
   })
-  const mean = curve.map(({ pairwiseF, bcubedF }) => (pairwiseF + bcubedF) / 2)
-  const smooth = mean.map((m, i) => (2 * m + (mean[i - 1] ?? m) + (mean[i + 1] ?? m)) / 4)
+  return {
+    ...curve[best],
+    score: scoreOf(curve[best]),
+    crossedScore: crossed.reduce((sum, score) => sum + score, 0) / crossed.length,
+    curve,
+  }
+}
+
+const scoreOf = ({ pairwiseF, bcubedF }: TauPoint) => (pairwiseF + bcubedF) / 2
+
+function meanCurve(curves: readonly (readonly TauPoint[])[]): TauPoint[] {
+  const mean = (i: number, key: 'pairwiseF' | 'bcubedF') =>
+    curves.reduce((sum, curve) => sum + curve[i][key], 0) / curves.length
+  return GRID.map((tau, i) => ({ tau, pairwiseF: mean(i, 'pairwiseF'), bcubedF: mean(i, 'bcubedF') }))
+}
+
+function smoothPeak(curve: readonly TauPoint[]): number {
+  const scores = curve.map(scoreOf)
+  const smooth = scores.map((m, i) => (2 * m + (scores[i - 1] ?? m) + (scores[i + 1] ?? m)) / 4)
   let best = 0
   for (let i = 1; i < smooth.length; i++) if (smooth[i] >= smooth[best]) best = i
-  return { ...curve[best], score: mean[best], curve }
+  return best
 }
 
 /** A fold whose partition is the confidence tree's. */

@@ -1,0 +1,162 @@
+import type { Decoder, DecoderParameters } from '../decoder.ts'
+import { throwIfAborted } from '../errors.ts'
+import type { WeightArrays } from '../gcn/parameters.ts'
+import { shorterLists } from '../knn/sub-lists.ts'
+import type { DataFacts } from '../methods/method.ts'
+import { methods, trainableMethods } from '../methods.ts'
+import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
+import { type Contender, type Standing, standingOf } from './contender.ts'
+
+/** What `auto` has settled on, and what it goes by. */
+export interface MethodChoice {
+  readonly method: string
+  readonly parameters: DecoderParameters
+  /** Rows it was measured on: a number of clusters is scaled by it. 0 where nothing was measured. */
+  readonly rows: number
+  /** Best first; empty where there were no labels to go by. */
+  readonly table: readonly { readonly method: string; readonly parameters: DecoderParameters; readonly score: number }[]
+  readonly explanation: string
+}
+
+/** Where no labels say otherwise: the method that needs none, with its own defaults. */
+export const LABEL_FREE_METHOD = 'INFOMAP'
+
+/** The labelled part of a data set, ready to be clustered. */
+export interface LabelledSet {
+  /** L2-normalised rows, float32 [n, d]. */
+  readonly features: Matrix
+  /** int32 [n], none below 0. */
+  readonly labels: Labels
+  /** Exact lists over these rows, long enough for every setting. */
+  readonly lists: NeighbourLists
+  /** Identities held out in each fold. */
+  readonly folds: readonly ReadonlySet<number>[]
+  readonly seed: number
+}
+
+/** Neighbour counts worth trying for settings that name none: about an identity's, and the most there are. */
+export function neighbourCounts({ labels, lists }: Pick<LabelledSet, 'labels' | 'lists'>): number[] {
+  const identities = new Set(labels).size
+  const own = Math.max(4, Math.min(lists.k, Math.round(labels.length / identities) - 1))
+  return [...new Set([own, 4 * own, lists.k].map((k) => Math.min(k, lists.k)))].sort((a, b) => b - a)
+}
+
+/** Contenders that need no training, each with its settings for this set. */
+export function plainContenders(set: LabelledSet, only?: readonly string[], control: Control = {}): Contender[] {
+  const facts = factsOf(set)
+  return methods
+    .filter(({ name }) => !only || only.includes(name))
+    .map((method) => {
+      // Nothing is learnt, so that every fold looks at the same partition.
+      let last: { setting: DecoderParameters; labels: Promise<Labels> } | undefined
+      return {
+        name: method.name,
+        settings: method.ignoresLists
+          ? method.settings(facts)
+          : withNeighbourCounts(method.settings(facts), neighbourCounts(set)),
+        partition: (setting) => {
+          if (last?.setting !== setting) {
+            const input = { ...set, lists: listsFor(set, setting), parameters: setting }
+            last = { setting, labels: method.decode(input, control).then(({ labels }) => labels) }
+          }
+          return last.labels
+        },
+      }
+    })
+}
+
+/** Contenders that are trained anew for each fold, without its held-out identities. */
+export async function learnedContenders(
+  set: LabelledSet,
+  only: readonly string[],
+  fit: (name: string, heldOut: ReadonlySet<number>) => Promise<WeightArrays>,
+  control: Control = {},
+): Promise<Contender[]> {
+  const facts = factsOf(set)
+  const contenders: Contender[] = []
+  for (const method of trainableMethods.filter(({ name }) => only.includes(name))) {
+    const decoders: Decoder[] = []
+    for (const heldOut of set.folds) {
+      throwIfAborted(control.signal)
+      decoders.push(method.decoder(await fit(method.name, heldOut)))
+    }
+    contenders.push({
+      name: method.name,
+      isLearned: true,
+      settings: withNeighbourCounts(method.settings(facts), neighbourCounts(set)),
+      partition: async (setting, fold) => {
+        const { labels } = await decoders[fold]({ ...set, lists: listsFor(set, setting), parameters: setting }, control)
+        return labels
+      },
+    })
+  }
+  return contenders
+}
+
+/**
+ * The contender that does best on identities it has not seen.
+ *
+ * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E
+ */
+export async function chooseMethod(
+  set: LabelledSet,
+  contenders: readonly Contender[],
+  measured: readonly Standing[] = [],
+  control: Control = {},
+): Promise<MethodChoice & { readonly standings: readonly Standing[] }> {
+  const standings = [...measured]
+  for (const [i, contender] of contenders.entries()) {
+    control.onProgress?.({ phase: 'choose_method', completed: i, total: contenders.length })
+    standings.push(await standingOf(contender, set.labels, set.folds, control))
+  }
+  // Equal scores: the one named first, which is the simpler or the more trusted.
+  const ranked = standings.map((standing, i) => ({ standing, i }))
+  ranked.sort((a, b) => b.standing.score - a.standing.score || a.i - b.i)
+  const [first, second] = ranked.map(({ standing }) => standing)
+  const heldOut = set.folds.reduce((sum, fold) => sum + fold.size, 0)
+  return {
+    method: first.method,
+    parameters: first.parameters,
+    rows: set.labels.length,
+    table: ranked.map(({ standing: { method, parameters, score } }) => ({ method, parameters, score })),
+    explanation:
+      `Chosen on ${heldOut} held-out identities out of ${new Set(set.labels).size}: ${first.method}${inWords(first.parameters)} ` +
+      `has the best mean of pairwise and BCubed F, ${percent(first.score)}` +
+      (second ? `; next is ${second.method} with ${percent(second.score)}, of ${standings.length} methods.` : '.'),
+    standings,
+  }
+}
+
+/** The choice where too few identities are labelled to measure anything. */
+export function labelFreeChoice(): MethodChoice {
+  return {
+    method: LABEL_FREE_METHOD,
+    parameters: {},
+    rows: 0,
+    table: [],
+    explanation: `Too few labelled identities to compare methods: ${LABEL_FREE_METHOD} with its own defaults, which needs none.`,
+  }
+}
+
+export function factsOf({ labels, lists }: Pick<LabelledSet, 'labels' | 'lists'>): DataFacts {
+  return { n: labels.length, k: lists.k, classes: new Set(labels).size }
+}
+
+/** Settings that name no `k` are tried with each of these; those that do, as they are. */
+export function withNeighbourCounts(
+  settings: readonly DecoderParameters[],
+  counts: readonly number[],
+): DecoderParameters[] {
+  return settings.flatMap((setting) => (setting.k === undefined ? counts.map((k) => ({ ...setting, k })) : [setting]))
+}
+
+function listsFor({ lists }: LabelledSet, { k }: DecoderParameters): NeighbourLists {
+  return typeof k === 'number' ? shorterLists(lists, Math.min(k, lists.k)) : lists
+}
+
+function inWords(parameters: DecoderParameters): string {
+  const named = Object.entries(parameters).map(([name, value]) => `${name} ${value}`)
+  return named.length > 0 ? ` (${named.join(', ')})` : ''
+}
+
+const percent = (score: number) => (100 * score).toFixed(1)
