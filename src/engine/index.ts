@@ -1,6 +1,7 @@
 /** The public door of the engine: nothing else of it is imported from outside. */
 
 export { type EdgeCalibration, fitCalibration } from './calibration.ts'
+export { type CompareInput, type CompareOutput, type CompareRow, compareMethods, type LabelledRows } from './compare.ts'
 export type { Decoder, DecoderInput, DecoderOutput, DecoderParameters } from './decoder.ts'
 export { EngineError, type EngineErrorCode } from './errors.ts'
 export { type EvaluationInput, type EvaluationOutput, evaluateModel, type Interval } from './evaluation.ts'

@@ -69,7 +69,7 @@ export function plainContenders(set: LabelledSet, only?: readonly string[], cont
 export async function learnedContenders(
   set: LabelledSet,
   only: readonly string[],
-  fit: (name: string, heldOut: ReadonlySet<number>) => Promise<WeightArrays>,
+  trainWithout: (name: string, heldOut: ReadonlySet<number>) => Promise<WeightArrays>,
   control: Control = {},
 ): Promise<Contender[]> {
   const facts = factsOf(set)
@@ -78,7 +78,7 @@ export async function learnedContenders(
     const decoders: Decoder[] = []
     for (const heldOut of set.folds) {
       throwIfAborted(control.signal)
-      decoders.push(method.decoder(await fit(method.name, heldOut)))
+      decoders.push(method.decoder(await trainWithout(method.name, heldOut)))
     }
     contenders.push({
       name: method.name,

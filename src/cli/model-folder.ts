@@ -1,0 +1,32 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { type ClusteringModel, decodeModel, encodeModel } from '../engine/index.ts'
+import { UsageError } from './errors.ts'
+
+const MODEL_FILE = 'model.weights'
+const REPORT_FILE = 'report.json'
+
+/** The model and what its training found, each written whole or not at all. */
+export async function writeModel(folder: string, model: ClusteringModel, report: object): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await writeWhole(path.join(folder, MODEL_FILE), encodeModel(model))
+  await writeWhole(path.join(folder, REPORT_FILE), Buffer.from(`${JSON.stringify(report, null, 2)}\n`))
+}
+
+/** @param at the folder, or the weights file itself */
+export async function readModel(at: string): Promise<ClusteringModel> {
+  for (const file of [path.join(at, MODEL_FILE), at]) {
+    try {
+      return decodeModel(await readFile(file))
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error
+    }
+  }
+  throw new UsageError(`no model at ${at}: expected a folder that \`tributary train --out\` has made`)
+}
+
+async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+  await writeFile(`${file}.part`, bytes)
+  await rename(`${file}.part`, file)
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+import { trainClusteringModel } from '../engine/index.ts'
+import { createControl } from './control.ts'
+import { readFeatures } from './feature-files.ts'
+import { readLabels } from './label-files.ts'
+import { methodName } from './method-names.ts'
+import { writeModel } from './model-folder.ts'
+import { wholeNumber } from './options.ts'
+import { print } from './print.ts'
+
+interface TrainOptions {
+  features: string
+  dim?: number
+  labels: string
+  method: string
+  out: string
+  embedder: string
+  seed: number
+  json?: boolean
+}
+
+export function addTrain(program: Command): void {
+  program
+    .command('train')
+    .description('Learn a clustering model from labelled rows.')
+    .requiredOption('--features <file>', 'embeddings: .f32 or .bin with --dim, or .npy')
+    .option('--dim <n>', 'columns of a raw matrix', wholeNumber('--dim', 1))
+    .requiredOption('--labels <file>', 'one integer a row: .i32, .meta or .npy; below 0 = not known')
+    .option('--method <name>', 'auto, gcn-v, gcn-ve, or another method that learns', 'auto')
+    .requiredOption('--out <folder>', 'where the model goes')
+    .option('--embedder <name>', 'what made the embeddings; kept in the model', 'unknown')
+    .option('--seed <n>', 'seed of everything random', wholeNumber('--seed', 0), 1)
+    .option('--json', 'the report as JSON on standard output')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tributary train --features train.f32 --dim 256 --labels train.i32 --out model\n',
+    )
+    .action(run)
+}
+
+async function run({ features, dim, labels, method, out, embedder, seed, json }: TrainOptions): Promise<void> {
+  const name = methodName(method)
+  const x = await readFeatures(features, dim)
+  const y = await readLabels(labels, x.rows)
+  const { control, done } = createControl()
+  try {
+    const parameters = {
+      connectivity: name !== 'GCN_V',
+      ...(name !== 'AUTO' && { contenders: name === 'GCN_V' || name === 'GCN_VE' ? [] : [name] }),
+    }
+    const { model, report, lossCurve } = await trainClusteringModel(
+      { features: x, labels: y, embedderId: embedder, seed, parameters },
+      control,
+    )
+    done()
+    const choice = name === 'AUTO' ? model.choice : undefined
+    await writeModel(out, model, { ...report, choice, lossCurve })
+    const phases = Object.fromEntries(report.phases.map((phase) => [phase.name, phase.seconds]))
+    print(
+      json,
+      {
+        out,
+        images: report.images,
+        identities: report.identities,
+        heldOut: report.heldOut,
+        choice,
+        seconds: phases,
+        backend: report.backend,
+        explanation: report.explanation,
+      },
+      [
+        `${report.images} images of ${report.identities} identities, in ${total(phases)} s`,
+        report.explanation,
+        ...(choice ? [choice.explanation] : []),
+        `model written to ${out}`,
+      ],
+    )
+  } finally {
+    done()
+  }
+}
+
+const total = (phases: Record<string, number>) =>
+  Object.values(phases)
+    .reduce((a, b) => a + b, 0)
+    .toFixed(1)
