@@ -22,7 +22,7 @@ export interface EvaluationInput {
   readonly features: Matrix
   /** int32 [n]: identities; below 0 = not known, left out of the scores but clustered in company. */
   readonly labels: Labels
-  /** Default GCN_VE, which falls back to the nearest candidate by itself. */
+  /** Default AUTO: what a run with this model does by itself. */
   readonly method?: string
   /** Default 42. */
   readonly seed?: number
@@ -45,7 +45,7 @@ const BOOTSTRAP_SAMPLES = 400
  * @throws what `clusterVertices` throws. Deterministic for a seed on one backend.
  */
 export async function evaluateModel(input: EvaluationInput, control: Control = {}): Promise<EvaluationOutput> {
-  const { model, features, labels, method = 'GCN_VE', seed = 42 } = input
+  const { model, features, labels, method = 'AUTO', seed = 42 } = input
   const run = await clusterVertices({ model, features, method, seed }, control)
   const scores = evaluateClustering(run.labels, labels)
   const { pairwiseF, bcubedF } = bootstrapScores(run.labels, labels, seed)

@@ -20,6 +20,7 @@ const ClusterMethod = enumType({
   name: 'ClusterMethod',
   description: 'How clusters are made; new values may be added.',
   members: [
+    { name: 'AUTO', description: 'Chosen by measurement on held-out identities; without labels, the map equation.' },
     { name: 'GCN_V', description: 'Confidence by GCN-V, nearest more confident neighbour in the rebuilt graph.' },
     { name: 'GCN_VE', description: 'Confidence by GCN-V, connectivity by GCN-E.' },
     { name: 'INFOMAP', description: 'Two-level map equation on the neighbour graph, no labels needed.' },
@@ -33,8 +34,10 @@ const ClusterMethod = enumType({
     { name: 'ARO', description: 'Approximate rank order.' },
     { name: 'CHINESE_WHISPERS', description: 'Chinese whispers.' },
     { name: 'CDP', description: 'Consensus-driven propagation.' },
+    { name: 'CDP_VOTED', description: 'Consensus-driven propagation, pairs voted on by a committee and its mediator.' },
     { name: 'L_GCN', description: 'Linkage GCN.' },
     { name: 'LTC', description: 'Learning to cluster on an affinity graph: detection and segmentation of proposals.' },
+    { name: 'STRUCTURE', description: 'Map equation on edges weighed by a network that has learnt from their surroundings.' },
   ],
 })
 

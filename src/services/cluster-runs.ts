@@ -35,7 +35,7 @@ export interface StartClusterRun {
   idempotencyKey: string
 }
 
-const NEEDS_MODEL: readonly ClusterMethod[] = ['GCN_V', 'GCN_VE']
+const NEEDS_MODEL: readonly ClusterMethod[] = ['GCN_V', 'GCN_VE', 'L_GCN', 'LTC', 'CDP_VOTED', 'STRUCTURE']
 const DEFAULT_SEED = 42
 
 /** Bounds of the knobs: [least, most]. */
@@ -77,8 +77,8 @@ async function chooseModel(tx: Tx, project: Project, wanted: string | null | und
 }
 
 /**
- * Begins a run: returns as soon as it is queued. ENGINEER and above. Without a method, GCN-V+E with the model there is,
- * or the map equation, which needs none.
+ * Begins a run: returns as soon as it is queued. ENGINEER and above. Without a method, the one that has done best on
+ * labelled identities, or the map equation where there are too few of them.
  */
 export async function startClusterRun(app: App, viewer: Viewer, input: StartClusterRun): Promise<ClusterRun> {
   const { projectId } = input
@@ -87,7 +87,7 @@ export async function startClusterRun(app: App, viewer: Viewer, input: StartClus
   const { runId } = await onceOnly(app, viewer, 'startClusterRun', input, async (tx) => {
     const project = await tx.project.findUniqueOrThrow({ where: { id: projectId } })
     const model = await chooseModel(tx, project, input.modelVersionId)
-    const method = input.method ?? (model ? 'GCN_VE' : 'INFOMAP')
+    const method = input.method ?? 'AUTO'
     if (NEEDS_MODEL.includes(method) && !model) {
       throw new DomainError(
         'INVALID_STATE',
@@ -112,7 +112,7 @@ export async function startClusterRun(app: App, viewer: Viewer, input: StartClus
         incremental: input.incremental && project.publishedRunId !== null,
         parentId: project.publishedRunId,
         // Other methods take the thresholds a model has learnt, when they are told which.
-        modelVersionId: NEEDS_MODEL.includes(method) || input.modelVersionId ? model?.id : null,
+        modelVersionId: method === 'AUTO' || NEEDS_MODEL.includes(method) || input.modelVersionId ? model?.id : null,
         spaceId: project.activeSpaceId,
         ledgerRevision: project.ledgerRevision,
         createdById: viewer.userId,

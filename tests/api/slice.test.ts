@@ -224,7 +224,7 @@ describe('the whole loop through the API', () => {
       'query($id: ID!, $against: ID!) { clusterRun(id: $id) { method model { number } diff(againstRunId: $against) { unchanged violatedDecisions movedItems { value } splits { itemCount before { size } after { size } } merges { itemCount } } } }',
       { id: second, against: runId },
     )
-    expect(clusterRun).toMatchObject({ method: 'GCN_VE', model: { number: 1 }, diff: { violatedDecisions: 0 } })
+    expect(clusterRun).toMatchObject({ method: 'AUTO', model: { number: 1 }, diff: { violatedDecisions: 0 } })
   })
 
   it('exports the dataset in each format', async () => {

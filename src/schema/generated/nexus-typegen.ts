@@ -194,7 +194,7 @@ export interface NexusGenInputs {
 
 export interface NexusGenEnums {
   BulkErrorPolicy: "REJECT_EVERYTHING" | "REJECT_FAILED_ROWS"
-  ClusterMethod: "GCN_V" | "GCN_VE" | "INFOMAP" | "FC_ES" | "THRESHOLD" | "K_MEANS" | "HAC" | "DBSCAN" | "MEAN_SHIFT" | "SPECTRAL" | "ARO" | "CHINESE_WHISPERS" | "CDP" | "L_GCN" | "LTC"
+  ClusterMethod: "AUTO" | "GCN_V" | "GCN_VE" | "INFOMAP" | "FC_ES" | "THRESHOLD" | "K_MEANS" | "HAC" | "DBSCAN" | "MEAN_SHIFT" | "SPECTRAL" | "ARO" | "CHINESE_WHISPERS" | "CDP" | "CDP_VOTED" | "L_GCN" | "LTC" | "STRUCTURE"
   ClusterRunState: "QUEUED" | "RUNNING" | "READY" | "PUBLISHED" | "SUPERSEDED" | "FAILED" | "CANCELED"
   ConstraintKind: "MUST_LINK" | "CANNOT_LINK" | "EXCLUDED"
   DecisionKind: "MERGE" | "SPLIT" | "MOVE" | "CONFIRM" | "EXCLUDE" | "RENAME" | "LOCK" | "REVERT"
