@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
+import { addAblate } from './cli/ablate.ts'
 import { addCluster } from './cli/cluster.ts'
 import { addCompare } from './cli/compare.ts'
 import { UsageError } from './cli/errors.ts'
@@ -15,7 +16,7 @@ export function createProgram(): Command {
     .description('Cluster embeddings by confidence and connectivity, and compare methods on labelled sets.')
     .exitOverride()
     .showHelpAfterError('(add --help for how to use it)')
-  for (const add of [addTrain, addCluster, addEvaluate, addCompare]) add(program)
+  for (const add of [addTrain, addCluster, addEvaluate, addCompare, addAblate]) add(program)
   for (const command of program.commands) command.exitOverride()
   return program
 }

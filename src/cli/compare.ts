@@ -2,8 +2,7 @@ import type { Command } from 'commander'
 import { type CompareRow, compareMethods } from '../engine/index.ts'
 import { createControl } from './control.ts'
 import { UsageError } from './errors.ts'
-import { readFeatures } from './feature-files.ts'
-import { readLabels } from './label-files.ts'
+import { readLabelledRows } from './labelled-rows.ts'
 import { methodName } from './method-names.ts'
 import { list, wholeNumber } from './options.ts'
 import { markdownTable, percent, print, table } from './print.ts'
@@ -43,12 +42,8 @@ export function addCompare(program: Command): void {
 async function run(options: CompareOptions): Promise<void> {
   if (options.json && options.markdown) throw new UsageError('--json and --markdown: choose one')
   const methods = options.methods?.map(methodName)
-  const read = async (features: string, labels: string) => {
-    const x = await readFeatures(features, options.dim)
-    return { features: x, labels: await readLabels(labels, x.rows) }
-  }
-  const train = await read(options.trainFeatures, options.trainLabels)
-  const test = await read(options.testFeatures, options.testLabels)
+  const train = await readLabelledRows(options.trainFeatures, options.trainLabels, options.dim)
+  const test = await readLabelledRows(options.testFeatures, options.testLabels, options.dim)
   const { control, done } = createControl()
   try {
     const seeds = Array.from({ length: options.seeds }, (_, i) => i + 1)

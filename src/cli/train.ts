@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { trainClusteringModel } from '../engine/index.ts'
 import { createControl } from './control.ts'
-import { readFeatures } from './feature-files.ts'
-import { readLabels } from './label-files.ts'
+import { readLabelledRows } from './labelled-rows.ts'
 import { methodName } from './method-names.ts'
 import { writeModel } from './model-folder.ts'
 import { wholeNumber } from './options.ts'
@@ -40,8 +39,7 @@ export function addTrain(program: Command): void {
 
 async function run({ features, dim, labels, method, out, embedder, seed, json }: TrainOptions): Promise<void> {
   const name = methodName(method)
-  const x = await readFeatures(features, dim)
-  const y = await readLabels(labels, x.rows)
+  const rows = await readLabelledRows(features, labels, dim)
   const { control, done } = createControl()
   try {
     const parameters = {
@@ -49,7 +47,7 @@ async function run({ features, dim, labels, method, out, embedder, seed, json }:
       ...(name !== 'AUTO' && { contenders: name === 'GCN_V' || name === 'GCN_VE' ? [] : [name] }),
     }
     const { model, report, lossCurve } = await trainClusteringModel(
-      { features: x, labels: y, embedderId: embedder, seed, parameters },
+      { ...rows, embedderId: embedder, seed, parameters },
       control,
     )
     done()

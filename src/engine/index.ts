@@ -1,5 +1,6 @@
 /** The public door of the engine: nothing else of it is imported from outside. */
 
+export { type AblationInput, type AblationOutput, type AblationRow, ablate } from './ablation.ts'
 export { type EdgeCalibration, fitCalibration } from './calibration.ts'
 export { type CompareInput, type CompareOutput, type CompareRow, compareMethods, type LabelledRows } from './compare.ts'
 export type { Decoder, DecoderInput, DecoderOutput, DecoderParameters } from './decoder.ts'

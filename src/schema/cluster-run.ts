@@ -37,7 +37,10 @@ const ClusterMethod = enumType({
     { name: 'CDP_VOTED', description: 'Consensus-driven propagation, pairs voted on by a committee and its mediator.' },
     { name: 'L_GCN', description: 'Linkage GCN.' },
     { name: 'LTC', description: 'Learning to cluster on an affinity graph: detection and segmentation of proposals.' },
-    { name: 'STRUCTURE', description: 'Map equation on edges weighed by a network that has learnt from their surroundings.' },
+    {
+      name: 'STRUCTURE',
+      description: 'Map equation on edges weighed by a network that has learnt from their surroundings.',
+    },
   ],
 })
 
