@@ -1,8 +1,9 @@
+import { infomap } from './methods/infomap.ts'
 import type { Method, TrainableMethod } from './methods/method.ts'
 import { threshold } from './methods/threshold.ts'
 
 /** Every comparison system that needs no training, in the order of tables. */
-export const methods: readonly Method[] = [threshold]
+export const methods: readonly Method[] = [threshold, infomap]
 
 /** Every comparison system that learns from labels first, in the order of tables. */
 export const trainableMethods: readonly TrainableMethod[] = []

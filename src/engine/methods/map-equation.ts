@@ -410,18 +410,14 @@ function aggregate(network: FlowNetwork, modules: Int32Array, count: number): Fl
   const newVisits = new Float64Array(count)
   const newExits = new Float64Array(count)
   let size = 0
-  for (let pass = 0; pass < 1; pass++) {
-    for (let m = 0; m < count; m++) {
-      let different = 0
-      for (let i = starts[m]; i < starts[m + 1]; i++) {
-        for (let e = offsets[members[i]]; e < offsets[members[i] + 1]; e++) {
-          const other = modules[targets[e]]
-          if (other === m || seenBy[other] === m) continue
-          seenBy[other] = m
-          different++
-        }
+  for (let m = 0; m < count; m++) {
+    for (let i = starts[m]; i < starts[m + 1]; i++) {
+      for (let e = offsets[members[i]]; e < offsets[members[i] + 1]; e++) {
+        const other = modules[targets[e]]
+        if (other === m || seenBy[other] === m) continue
+        seenBy[other] = m
+        size++
       }
-      size += different
     }
   }
   const newTargets = new Int32Array(size)
