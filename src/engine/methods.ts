@@ -1,9 +1,26 @@
+import { aro } from './methods/aro.ts'
+import { cdp } from './methods/cdp.ts'
+import { chineseWhispers } from './methods/chinese-whispers.ts'
+import { dbscanMethod } from './methods/dbscan.ts'
+import { hac } from './methods/hac.ts'
 import { infomap } from './methods/infomap.ts'
+import { kMeans } from './methods/k-means.ts'
+import { meanShiftMethod } from './methods/mean-shift.ts'
 import type { Method, TrainableMethod } from './methods/method.ts'
 import { threshold } from './methods/threshold.ts'
 
 /** Every comparison system that needs no training, in the order of tables. */
-export const methods: readonly Method[] = [threshold, infomap]
+export const methods: readonly Method[] = [
+  infomap,
+  chineseWhispers,
+  hac,
+  aro,
+  cdp,
+  dbscanMethod,
+  threshold,
+  kMeans,
+  meanShiftMethod,
+]
 
 /** Every comparison system that learns from labels first, in the order of tables. */
 export const trainableMethods: readonly TrainableMethod[] = []

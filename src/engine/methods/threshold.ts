@@ -1,22 +1,14 @@
-import { priorCalibration } from '../calibration.ts'
 import type { Decoder } from '../decoder.ts'
-import { EngineError } from '../errors.ts'
 import { thresholdPartition } from '../partition/threshold-partition.ts'
+import { similarityAt } from './default-tau.ts'
 import type { Method } from './method.ts'
+import { numberOf } from './parameter.ts'
 
-/** Log-odds at which the label-free threshold cuts: components chain, so that an even chance would merge far too much. */
-const CAUTIOUS_LOG_ODDS = Math.log(9)
-/** Copies of one image connect, whatever the rest looks like. */
-const HIGHEST_TAU = 0.98
+/** Components chain, so that an even chance would merge far too much. */
+const CAUTIOUS_BELIEF = 0.9
 
 const decode: Decoder = async ({ lists, features, parameters, seed }) => {
-  const prior = priorCalibration(lists, features, seed)
-  const tau =
-    parameters.tau ??
-    (prior.similarity > 0 ? Math.min(HIGHEST_TAU, (CAUTIOUS_LOG_ODDS - prior.bias) / prior.similarity) : 0)
-  if (typeof tau !== 'number' || !(tau >= -1 && tau <= 1)) {
-    throw new EngineError('BAD_OPTION', `tau must be a similarity, -1 to 1: got ${tau}`)
-  }
+  const tau = numberOf(parameters, 'tau', similarityAt(lists, features, seed, CAUTIOUS_BELIEF), [-1, 1])
   return {
     labels: thresholdPartition(lists, tau),
     parametersChosen: { tau },
