@@ -2,16 +2,19 @@ import { aro } from './methods/aro.ts'
 import { cdp } from './methods/cdp.ts'
 import { chineseWhispers } from './methods/chinese-whispers.ts'
 import { dbscanMethod } from './methods/dbscan.ts'
+import { fcEs } from './methods/fc-es.ts'
 import { hac } from './methods/hac.ts'
 import { infomap } from './methods/infomap.ts'
 import { kMeans } from './methods/k-means.ts'
 import { meanShiftMethod } from './methods/mean-shift.ts'
 import type { Method, TrainableMethod } from './methods/method.ts'
+import { structure } from './methods/structure.ts'
 import { threshold } from './methods/threshold.ts'
 
 /** Every comparison system that needs no training, in the order of tables. */
 export const methods: readonly Method[] = [
   infomap,
+  fcEs,
   chineseWhispers,
   hac,
   aro,
@@ -23,7 +26,7 @@ export const methods: readonly Method[] = [
 ]
 
 /** Every comparison system that learns from labels first, in the order of tables. */
-export const trainableMethods: readonly TrainableMethod[] = []
+export const trainableMethods: readonly TrainableMethod[] = [structure]
 
 /** @returns undefined for a name that no method without training has. */
 export const findMethod = (name: string): Method | undefined => methods.find((method) => method.name === name)
