@@ -21,7 +21,7 @@ const remembered = new WeakMap<WeightArrays, Remembered>()
 
 /** @returns P(same) of the first slots of every list, float32 [n * slots] */
 async function probabilities(
-  weights: object,
+  weights: WeightArrays,
   lists: NeighbourLists,
   slots: number,
   signal?: AbortSignal,
