@@ -8,6 +8,7 @@ import { infomap } from './methods/infomap.ts'
 import { kMeans } from './methods/k-means.ts'
 import { meanShiftMethod } from './methods/mean-shift.ts'
 import type { Method, TrainableMethod } from './methods/method.ts'
+import { spectral } from './methods/spectral.ts'
 import { structure } from './methods/structure.ts'
 import { threshold } from './methods/threshold.ts'
 
@@ -22,6 +23,7 @@ export const methods: readonly Method[] = [
   dbscanMethod,
   threshold,
   kMeans,
+  spectral,
   meanShiftMethod,
 ]
 

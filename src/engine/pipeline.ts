@@ -288,6 +288,10 @@ async function clusterBy(input: ClusterInput, control: Control): Promise<Cluster
       Object.entries(parameters).filter(([, value]) => value !== undefined),
     ) as DecoderParameters
     const chosen: DecoderParameters = { ...learntParameters(input), ...given }
+    if (x.rows < 2) {
+      const labels = Int32Array.from({ length: x.rows }, (_, v) => v)
+      return { labels, parametersChosen: {}, explanation: 'There is nothing to group.' }
+    }
     const output = await decoderOf(input)({ lists, features: x, parameters: chosen, seed }, control)
     return {
       labels: output.labels,
