@@ -1,11 +1,13 @@
 import { aro } from './methods/aro.ts'
 import { cdp } from './methods/cdp.ts'
+import { cdpVoted } from './methods/cdp-voted.ts'
 import { chineseWhispers } from './methods/chinese-whispers.ts'
 import { dbscanMethod } from './methods/dbscan.ts'
 import { fcEs } from './methods/fc-es.ts'
 import { hac } from './methods/hac.ts'
 import { infomap } from './methods/infomap.ts'
 import { kMeans } from './methods/k-means.ts'
+import { lGcn } from './methods/l-gcn.ts'
 import { meanShiftMethod } from './methods/mean-shift.ts'
 import type { Method, TrainableMethod } from './methods/method.ts'
 import { spectral } from './methods/spectral.ts'
@@ -28,7 +30,7 @@ export const methods: readonly Method[] = [
 ]
 
 /** Every comparison system that learns from labels first, in the order of tables. */
-export const trainableMethods: readonly TrainableMethod[] = [structure]
+export const trainableMethods: readonly TrainableMethod[] = [structure, cdpVoted, lGcn]
 
 /** @returns undefined for a name that no method without training has. */
 export const findMethod = (name: string): Method | undefined => methods.find((method) => method.name === name)

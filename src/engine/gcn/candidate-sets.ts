@@ -94,6 +94,8 @@ export interface SubgraphBatch {
   readonly adjacency: Float32Array
   /** The same, rows and columns swapped. */
   readonly transposed: Float32Array
+  /** uint8 [s * size]: rows that count in the loss. Default all nodes. */
+  readonly counted?: Uint8Array
 }
 
 /** Cuts the subgraphs of some vertices. Cost follows the edges of their candidates. */

@@ -100,9 +100,11 @@ export function gcnEStep(
   const target = new Float32Array(nodes.length * outputs)
   const share = new Float32Array(nodes.length)
   for (let s = 0; s < centres.length; s++) {
+    const isCounted = (row: number) => nodes[row] >= 0 && (batch.counted?.[row] ?? 1) === 1
     let count = 0
-    while (count < size && nodes[s * size + count] >= 0) count++
-    for (let row = s * size; row < s * size + count; row++) {
+    for (let row = s * size; row < (s + 1) * size; row++) if (isCounted(row)) count++
+    for (let row = s * size; row < (s + 1) * size; row++) {
+      if (!isCounted(row)) continue
       const same = labels[centres[s]] >= 0 && labels[nodes[row]] === labels[centres[s]]
       if (outputs === 2) target[row * 2 + (same ? 1 : 0)] = 1
       else target[row] = same ? 1 : 0

@@ -93,7 +93,7 @@ export async function trainGcnV(
   const rng = createRng(options.seed)
   const weights = options.start ?? initGcnV({ features: input.cols / 2, hidden: options.hidden }, options.seed)
   const heldOutInput = selectRows(input, heldOut)
-  return run('train_gcn_v', toParameters(weights), options.recipe, control, {
+  return trainByBatches('train_gcn_v', toParameters(weights), options.recipe, control, {
     batches: () => chunks(rng.shuffle(fit.slice()), options.recipe.batchSize),
     step: (parameters, batch) => {
       const rows = selectRows(input, batch)
@@ -142,7 +142,7 @@ export async function trainGcnE(
   const most = recipe.batchesAnEpoch ?? Number.POSITIVE_INFINITY
   // The same held-out subgraphs every time, so that epochs can be compared.
   const probes = rng.shuffle(heldOut.slice()).subarray(0, 128)
-  return run('train_gcn_e', toParameters(weights), recipe, control, {
+  return trainByBatches('train_gcn_e', toParameters(weights), recipe, control, {
     batches: () => {
       const sample = rng.shuffle(fit.slice()).subarray(0, Math.min(fit.length, most * recipe.batchSize))
       const limits = { maxRows: Number.POSITIVE_INFINITY, maxGraphs: Math.min(recipe.batchSize, sample.length || 1) }
@@ -161,13 +161,19 @@ export async function trainGcnE(
   })
 }
 
-interface Task<Batch> {
+/** What a network learns, batch by batch. */
+export interface Task<Batch> {
   batches(): readonly Batch[]
   step(parameters: Parameters, batch: Batch): { loss: tf.Scalar; gradients: Parameters }
   heldOutLoss(parameters: Parameters): Promise<number | undefined>
 }
 
-async function run<Batch>(
+/**
+ * Steps over the batches of every epoch, with a loss curve and, where the recipe has patience, the best held-out weights.
+ *
+ * @param parameters disposed of in the end
+ */
+export async function trainByBatches<Batch>(
   phase: string,
   parameters: Parameters,
   recipe: TrainingRecipe,

@@ -150,8 +150,16 @@ export function withNeighbourCounts(
   return settings.flatMap((setting) => (setting.k === undefined ? counts.map((k) => ({ ...setting, k })) : [setting]))
 }
 
+/** The same lists for the same k, so that a method may remember what it has computed of them. */
+const shortened = new WeakMap<NeighbourLists, Map<number, NeighbourLists>>()
+
 function listsFor({ lists }: LabelledSet, { k }: DecoderParameters): NeighbourLists {
-  return typeof k === 'number' ? shorterLists(lists, Math.min(k, lists.k)) : lists
+  if (typeof k !== 'number' || k >= lists.k) return lists
+  const known = shortened.get(lists) ?? new Map<number, NeighbourLists>()
+  shortened.set(lists, known)
+  const shorter = known.get(k) ?? shorterLists(lists, k)
+  known.set(k, shorter)
+  return shorter
 }
 
 function inWords(parameters: DecoderParameters): string {
