@@ -56,6 +56,7 @@ async function run(options: CompareOptions): Promise<void> {
       ...result.choices.map(
         ({ seed, explanation }) => `${options.markdown ? '- ' : ''}auto, seed ${seed}: ${explanation}`,
       ),
+      ...result.leftOut.map(({ title, reason }) => `${options.markdown ? '- ' : ''}left out: ${title}: ${reason}`),
       ...(options.markdown ? [''] : []),
       `Training and tuning of everything took ${result.trainingSeconds.toFixed(0)} s a seed.`,
     ])

@@ -48,6 +48,8 @@ export interface CompareOutput {
   readonly rows: readonly CompareRow[]
   /** What AUTO chose with each seed, and why. */
   readonly choices: readonly { readonly seed: number; readonly method: string; readonly explanation: string }[]
+  /** Methods that cannot do this set, and why. */
+  readonly leftOut: readonly { readonly title: string; readonly reason: string }[]
   /** Seconds of all training and tuning, of the first seed. */
   readonly trainingSeconds: number
 }
@@ -88,6 +90,7 @@ export async function compareMethods(input: CompareInput, control: Control = {})
   const runs = new Map<Entry, { scores: ClusteringScores; seconds: number; parameters: DecoderParameters }[]>()
   const choices: CompareOutput['choices'][number][] = []
   const now = () => control.now?.() ?? 0
+  const leftOut: CompareOutput['leftOut'][number][] = []
   let trainingSeconds = 0
   for (const seed of seeds) {
     const start = now()
@@ -100,7 +103,12 @@ export async function compareMethods(input: CompareInput, control: Control = {})
     for (const entry of entries) {
       throwIfAborted(control.signal)
       if (!entry.isRandom && seed !== seeds[0]) continue
-      runs.set(entry, [...(runs.get(entry) ?? []), await runEntry(entry, test, model, seed, control)])
+      try {
+        runs.set(entry, [...(runs.get(entry) ?? []), await runEntry(entry, test, model, seed, control)])
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.code !== 'BAD_OPTION') throw error
+        if (seed === seeds[0]) leftOut.push({ title: entry.title, reason: error.message })
+      }
     }
   }
   const rows = [...runs].map(([{ name, title, note }, done]): CompareRow => {
@@ -118,7 +126,7 @@ export async function compareMethods(input: CompareInput, control: Control = {})
       ...(note && { note }),
     }
   })
-  return { rows: rows.sort((a, b) => b.meanF - a.meanF), choices, trainingSeconds }
+  return { rows: rows.sort((a, b) => b.meanF - a.meanF), choices, leftOut, trainingSeconds }
 }
 
 async function runEntry(entry: Entry, test: LabelledRows, model: ClusteringModel, seed: number, control: Control) {

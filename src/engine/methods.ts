@@ -8,6 +8,7 @@ import { hac } from './methods/hac.ts'
 import { infomap } from './methods/infomap.ts'
 import { kMeans } from './methods/k-means.ts'
 import { lGcn } from './methods/l-gcn.ts'
+import { ltc } from './methods/ltc.ts'
 import { meanShiftMethod } from './methods/mean-shift.ts'
 import type { Method, TrainableMethod } from './methods/method.ts'
 import { spectral } from './methods/spectral.ts'
@@ -30,7 +31,7 @@ export const methods: readonly Method[] = [
 ]
 
 /** Every comparison system that learns from labels first, in the order of tables. */
-export const trainableMethods: readonly TrainableMethod[] = [structure, cdpVoted, lGcn]
+export const trainableMethods: readonly TrainableMethod[] = [structure, cdpVoted, lGcn, ltc]
 
 /** @returns undefined for a name that no method without training has. */
 export const findMethod = (name: string): Method | undefined => methods.find((method) => method.name === name)

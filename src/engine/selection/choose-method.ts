@@ -63,6 +63,7 @@ export function plainContenders(set: LabelledSet, only?: readonly string[], cont
         },
       }
     })
+    .filter(({ settings }) => settings.length > 0)
 }
 
 /** Contenders that are trained anew for each fold, without its held-out identities. */
