@@ -46,7 +46,7 @@ export function plainContenders(set: LabelledSet, only?: readonly string[], cont
   const facts = factsOf(set)
   return methods
     .filter(({ name }) => !only || only.includes(name))
-    .map((method) => {
+    .map((method): Contender => {
       // Nothing is learnt, so that every fold looks at the same partition.
       let last: { setting: DecoderParameters; labels: Promise<Labels> } | undefined
       return {
