@@ -1,4 +1,4 @@
-import type { Cluster, ClusterRun, Item, Job, Project, Vertex } from '../generated/prisma/client.ts'
+import type { Cluster, ClusterMethod, ClusterRun, Item, Job, Project, Vertex } from '../generated/prisma/client.ts'
 import * as runs from '../services/cluster-runs.ts'
 import { publishClusterRun as publish } from '../services/publish-cluster-run.ts'
 import { diffRuns } from '../services/run-diff.ts'
@@ -152,3 +152,25 @@ export const publishClusterRun = payload(
     }
   },
 )
+
+/** What the engine has written beside the result of a run. */
+interface Chosen {
+  readonly parameters: Record<string, number | string | boolean>
+  readonly explanation: string
+}
+
+const chosenOf = ({ chosen }: ClusterRun): Chosen | null => chosen as Chosen | null
+
+export function chosenMethod(run: ClusterRun): ClusterMethod | null {
+  const chosen = chosenOf(run)
+  return chosen && ((chosen.parameters.method as ClusterMethod | undefined) ?? run.method)
+}
+
+export function chosenParameters(run: ClusterRun): Chosen['parameters'] | null {
+  const chosen = chosenOf(run)
+  if (!chosen) return null
+  const { method: _, ...parameters } = chosen.parameters
+  return parameters
+}
+
+export const explanation = (run: ClusterRun): string | null => chosenOf(run)?.explanation ?? null

@@ -122,7 +122,21 @@ const ClusterRun = objectType({
     t.nonNull.int('vertexCount', { description: 'Vertices in it.' })
     t.nonNull.int('clusterCount', { description: 'Clusters in it.' })
     t.nonNull.int('constraintsHonoured', { description: 'Human constraints it had to keep, and kept.' })
-    t.nonNull.field('method', { type: 'ClusterMethod', description: 'Method that made it.' })
+    t.nonNull.field('method', { type: 'ClusterMethod', description: 'Method that was asked for.' })
+    t.field('chosenMethod', {
+      type: 'ClusterMethod',
+      description: 'Method that made it: with AUTO the one that was chosen. Null until it is computed.',
+      resolve: resolve.chosenMethod,
+    })
+    t.field('chosenParameters', {
+      type: 'JSONObject',
+      description: 'Parameters that were used, defaults and learnt ones included. Null until it is computed.',
+      resolve: resolve.chosenParameters,
+    })
+    t.string('explanation', {
+      description: 'What was done and why, in sentences. Null until it is computed.',
+      resolve: resolve.explanation,
+    })
     t.nonNull.field('clusters', {
       type: 'ClusterConnection',
       description: 'Clusters, by expected wrong pairs.',

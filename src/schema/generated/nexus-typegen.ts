@@ -557,6 +557,9 @@ export interface NexusGenFieldTypes {
     clusterCount: number; // Int!
     constraintsHonoured: number; // Int!
     method: NexusGenEnums['ClusterMethod']; // ClusterMethod!
+    chosenMethod: NexusGenEnums['ClusterMethod'] | null; // ClusterMethod
+    chosenParameters: NexusGenScalars['JSONObject'] | null; // JSONObject
+    explanation: string | null; // String
     clusters: NexusGenRootTypes['ClusterConnection']; // ClusterConnection!
     vertices: NexusGenRootTypes['VertexConnection']; // VertexConnection!
     quality: NexusGenRootTypes['ClusterQuality'] | null; // ClusterQuality
@@ -1078,6 +1081,9 @@ export interface NexusGenFieldTypeNames {
     clusterCount: 'Int'
     constraintsHonoured: 'Int'
     method: 'ClusterMethod'
+    chosenMethod: 'ClusterMethod'
+    chosenParameters: 'JSONObject'
+    explanation: 'String'
     clusters: 'ClusterConnection'
     vertices: 'VertexConnection'
     quality: 'ClusterQuality'
