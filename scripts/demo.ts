@@ -101,7 +101,7 @@ async function main(): Promise<void> {
   const threshold = await cluster(api, projectId, truth, { method: 'THRESHOLD', modelVersionId: first.modelId })
   const paper = await cluster(api, projectId, truth, { method: 'GCN_VE' })
   const before = await cluster(api, projectId, truth, {})
-  say(`5. clustered the unlabelled half; of all methods, held-out identities chose ${before.method}`)
+  say(`5. clustered the unlabelled half\n   ${before.explanation}`)
   await publish(api, projectId, before.runId)
   await showReview(api, projectId, before.runId)
 
@@ -268,7 +268,7 @@ async function cluster(
   projectId: string,
   truth: ReadonlyMap<string, DemoPicture>,
   input: object,
-): Promise<Figures & { runId: string; method: string }> {
+): Promise<Figures & { runId: string; method: string; explanation: string }> {
   const { startClusterRun } = await api.mutate(
     'startClusterRun',
     'StartClusterRunInput',
@@ -287,13 +287,15 @@ async function cluster(
   let number = 0
   let after: string | null = null
   let method = ''
+  let explanation = ''
   for (;;) {
     const { clusterRun } = await api.query(
-      `query($id: ID!, $after: String) { clusterRun(id: $id) { chosenMethod clusters(first: 50, after: $after) {
+      `query($id: ID!, $after: String) { clusterRun(id: $id) { chosenMethod explanation clusters(first: 50, after: $after) {
         pageInfo { hasNextPage endCursor } edges { node { vertices(first: 200) { edges { node { item { externalKey } } } } } } } } }`,
       { id: runId, after },
     )
     method = clusterRun.chosenMethod
+    explanation = clusterRun.explanation
     for (const { node } of clusterRun.clusters.edges) {
       number++
       for (const vertex of node.vertices.edges) {
@@ -311,6 +313,7 @@ async function cluster(
   return {
     runId,
     method,
+    explanation,
     pairwiseF: scores.pairwise.f,
     bcubedF: scores.bcubed.f,
     nmi: scores.nmi,

@@ -52,3 +52,16 @@ export function offeredContenders(n: number): string[] {
   ]
   return offered.filter(({ contendsUpTo = 0 }) => n <= contendsUpTo).map(({ name }) => name)
 }
+
+/**
+ * Place of a method in the order of trust: where two are equal within the noise, the lower one is taken. Structural edges first and
+ * then the map equation, which did best on the average of the four sets of docs/results.md; then the others as listed.
+ */
+export function trustRank(name: string): number {
+  const order = [
+    structure.name,
+    ...methods.map((method) => method.name),
+    ...trainableMethods.map((method) => method.name),
+  ]
+  return order.indexOf(name)
+}

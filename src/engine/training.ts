@@ -26,7 +26,7 @@ import {
 import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
-import { findTrainable, offeredContenders } from './methods.ts'
+import { findTrainable, offeredContenders, trustRank } from './methods.ts'
 import { type ClusteringModel, checkFits, type TreeCut } from './model.ts'
 import { chooseTau, type TauChoice, type TauPoint, treeFold } from './partition/choose-tau.ts'
 import { expectedCompany } from './partition/expected-company.ts'
@@ -203,7 +203,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     const contenders = [
       ...(await learnedContenders(set, wanted, fitWithout, control)),
       ...plainContenders(set, wanted, { signal: control.signal }),
-    ]
+    ].sort((a, b) => trustRank(a.name) - trustRank(b.name))
     return chooseMethod(set, contenders, treeStandings(), control)
   })
   const learned: Record<string, WeightArrays> = {}
@@ -273,10 +273,11 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
 
   /** GCN-V, and GCN-V+E where it is worth its time, as measured on the same folds. */
   function treeStandings(): Standing[] {
-    const standing = (method: string, { crossedScore }: TauChoice): Standing => ({
+    const standing = (method: string, { crossedScores }: TauChoice): Standing => ({
       method,
       parameters: {},
-      score: crossedScore,
+      score: crossedScores.reduce((sum, score) => sum + score, 0) / crossedScores.length,
+      byFold: crossedScores,
       tried: [],
     })
     return [...(usesNetwork && viaE ? [standing('GCN_VE', viaE)] : []), standing('GCN_V', tree)]

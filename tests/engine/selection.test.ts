@@ -47,8 +47,10 @@ describe('choosing a method', () => {
     expect(choice.table.map(({ score }) => score)).toEqual(
       [...choice.table.map(({ score }) => score)].sort((a, b) => b - a),
     )
-    expect(choice.method).toBe(choice.table[0].method)
-    expect(choice.explanation).toMatch(/held-out identities out of 24.*best mean of pairwise and BCubed F.*next is/)
+    const chosen = choice.table.find(({ method }) => method === choice.method)
+    // As good as the best within the noise, or the best itself.
+    expect(choice.table[0].score - (chosen?.score ?? 0)).toBeLessThan(0.05)
+    expect(choice.explanation).toMatch(/held-out identities out of 24.*mean of pairwise and BCubed F/)
   })
 
   it('without labels takes the method that needs none; with labels measures; with a model asks the model', async () => {

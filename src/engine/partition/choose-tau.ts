@@ -12,8 +12,8 @@ export interface TauPoint {
 export interface TauChoice extends TauPoint {
   /** Mean of both F: what the choice goes by. */
   readonly score: number
-  /** The same with each fold judged at the threshold that the other folds choose: no luck in it. */
-  readonly crossedScore: number
+  /** The same fold by fold, each judged at the threshold that the other folds choose: no luck in it. */
+  readonly crossedScores: readonly number[]
   readonly curve: readonly TauPoint[]
 }
 
@@ -50,7 +50,7 @@ export function chooseTau(truth: Labels, folds: readonly TauFold[]): TauChoice {
   return {
     ...curve[best],
     score: scoreOf(curve[best]),
-    crossedScore: crossed.reduce((sum, score) => sum + score, 0) / crossed.length,
+    crossedScores: crossed,
     curve,
   }
 }

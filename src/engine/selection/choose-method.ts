@@ -95,9 +95,11 @@ export async function learnedContenders(
 }
 
 /**
- * The contender that does best on identities it has not seen.
+ * The contender that does best on identities it has not seen; of those that are as good within one standard error over the folds,
+ * the one that is named first.
  *
- * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E
+ * @param contenders the most trusted first
+ * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E; trusted least
  */
 export async function chooseMethod(
   set: LabelledSet,
@@ -105,15 +107,17 @@ export async function chooseMethod(
   measured: readonly Standing[] = [],
   control: Control = {},
 ): Promise<MethodChoice & { readonly standings: readonly Standing[] }> {
-  const standings = [...measured]
+  const standings: Standing[] = []
   for (const [i, contender] of contenders.entries()) {
     control.onProgress?.({ phase: 'choose_method', completed: i, total: contenders.length })
     standings.push(await standingOf(contender, set.labels, set.folds, control))
   }
-  // Equal scores: the one named first, which is the simpler or the more trusted.
+  standings.push(...measured)
   const ranked = standings.map((standing, i) => ({ standing, i }))
   ranked.sort((a, b) => b.standing.score - a.standing.score || a.i - b.i)
-  const [first, second] = ranked.map(({ standing }) => standing)
+  const [best, second] = ranked.map(({ standing }) => standing)
+  // Methods are named the most trusted first: one that is no worse than the best beyond noise is taken.
+  const first = standings.find((standing) => best.score - standing.score <= noiseOf(best, standing)) ?? best
   const heldOut = set.folds.reduce((sum, fold) => sum + fold.size, 0)
   return {
     method: first.method,
@@ -122,8 +126,11 @@ export async function chooseMethod(
     table: ranked.map(({ standing: { method, parameters, score } }) => ({ method, parameters, score })),
     explanation:
       `Chosen on ${heldOut} held-out identities out of ${new Set(set.labels).size}: ${first.method}${inWords(first.parameters)} ` +
-      `has the best mean of pairwise and BCubed F, ${percent(first.score)}` +
-      (second ? `; next is ${second.method} with ${percent(second.score)}, of ${standings.length} methods.` : '.'),
+      (first === best
+        ? `has the best mean of pairwise and BCubed F, ${percent(first.score)}` +
+          (second ? `; next is ${second.method} with ${percent(second.score)}, of ${standings.length} methods.` : '.')
+        : `with a mean of pairwise and BCubed F of ${percent(first.score)} is as good as ${best.method} with ` +
+          `${percent(best.score)} within the noise, and trusted more; ${standings.length} methods were measured.`),
     standings,
   }
 }
@@ -161,6 +168,16 @@ function listsFor({ lists }: LabelledSet, { k }: DecoderParameters): NeighbourLi
   const shorter = known.get(k) ?? shorterLists(lists, k)
   known.set(k, shorter)
   return shorter
+}
+
+/** One standard error of the difference of two methods over the folds. */
+function noiseOf(a: Standing, b: Standing): number {
+  const differences = a.byFold.map((score, fold) => score - b.byFold[fold])
+  const n = differences.length
+  if (a === b || n < 2) return 0
+  const mean = differences.reduce((sum, value) => sum + value, 0) / n
+  const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1)
+  return Math.sqrt(variance / n)
 }
 
 function inWords(parameters: DecoderParameters): string {

@@ -26,6 +26,8 @@ export interface Standing {
   readonly parameters: DecoderParameters
   /** Mean of pairwise and BCubed F over held-out identities, each fold with the setting that the other folds chose. */
   readonly score: number
+  /** The same fold by fold. */
+  readonly byFold: readonly number[]
   /** Every setting that was tried, with the score that the parameters were chosen by. */
   readonly tried: readonly { readonly parameters: DecoderParameters; readonly score: number }[]
 }
@@ -64,6 +66,7 @@ export async function standingOf(
     method: contender.name,
     parameters: contender.settings[overall.reduce((b, score, i) => (score > overall[b] ? i : b), 0)],
     score: mean(crossed),
+    byFold: crossed,
     tried: contender.settings.map((parameters, i) => ({ parameters, score: overall[i] })),
   }
 }
