@@ -4,12 +4,13 @@ import { ApolloServer, type ApolloServerPlugin } from '@apollo/server'
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer'
 import { expressMiddleware } from '@as-integrations/express5'
 import express, { type ErrorRequestHandler, type Request } from 'express'
-import { execute, GraphQLError, type GraphQLSchema, parse, subscribe, validate } from 'graphql'
+import { execute, GraphQLError, type GraphQLSchema, parse, validate } from 'graphql'
 import { createHandler as createSseHandler } from 'graphql-sse/lib/use/express'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import { formatError } from './graphql-errors.ts'
 import { mediaRoutes } from './infra/media-route.ts'
+import { createSubscribe } from './live-subscribe.ts'
 import { checkQuery } from './query-limits.ts'
 import { type Context, createContext } from './resolvers/context.ts'
 import { buildSchema } from './schema/index.ts'
@@ -92,13 +93,14 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   const web = express()
   const server = http.createServer(web)
   const live = liveOperations(app, schema)
+  const subscribeLive = createSubscribe(app.log)
 
   const sockets = new WebSocketServer({ server, path: '/graphql', maxPayload: 1024 * 1024 })
   const wsCleanup = useServer<{ authorization?: string }>(
     {
       schema,
       execute,
-      subscribe,
+      subscribe: subscribeLive as never,
       onConnect: async ({ connectionParams }) => {
         // Throwing here would close with the message of a bug; false closes with 4403 Forbidden.
         try {
@@ -140,6 +142,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   web.use(mediaRoutes(app))
   const sse = createSseHandler({
     schema,
+    subscribe: subscribeLive as never,
     authenticate: async (req) => {
       const authorization = req.raw.get('authorization')
       try {

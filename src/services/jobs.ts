@@ -67,14 +67,20 @@ const changed = (a: Job | undefined, b: Job): boolean =>
   a.failedRowCount !== b.failedRowCount
 
 /** The job whenever it changes, at most four times a second; ends with the job. Works across processes. */
-export async function* watchJob(app: App, viewer: Viewer, ref: Ref): AsyncGenerator<Job> {
+export async function watchJob(app: App, viewer: Viewer, ref: Ref): Promise<AsyncGenerator<Job>> {
+  // Looked at before anything is opened, so that a refusal is an answer and not a broken stream.
+  return changesOf(app, viewer, ref, await getJob(app, viewer, ref))
+}
+
+async function* changesOf(app: App, viewer: Viewer, ref: Ref, first: Job): AsyncGenerator<Job> {
   let last: Job | undefined
+  let job = first
   for (;;) {
-    const job = await getJob(app, viewer, ref)
     if (changed(last, job)) yield job
     if (isSettled(job)) return
     last = job
     await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS))
+    job = await getJob(app, viewer, ref)
   }
 }
 
