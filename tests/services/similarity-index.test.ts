@@ -1,0 +1,68 @@
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { blobs } from '../engine/support/data.ts'
+import { key, openTestApp, type TestApp } from '../support/app.ts'
+
+const DIMENSION = 32
+const { features } = blobs({ classes: 260, each: 20, d: DIMENSION, noise: 0.5, seed: 11 })
+const norms = Array.from({ length: features.rows }, (_, v) => Math.hypot(...rowOf(v)))
+
+function rowOf(v: number): Float32Array {
+  return features.data.subarray(v * DIMENSION, (v + 1) * DIMENSION)
+}
+
+/** The ten most similar rows, by arithmetic. */
+function exact(v: number): Set<string> {
+  const query = rowOf(v)
+  const scored = Array.from({ length: features.rows }, (_, u) => {
+    let dot = 0
+    for (let c = 0; c < DIMENSION; c++) dot += query[c] * features.data[u * DIMENSION + c]
+    return { u, similarity: dot / norms[u] }
+  }).filter(({ u }) => u !== v)
+  scored.sort((a, b) => b.similarity - a.similarity)
+  return new Set(scored.slice(0, 10).map(({ u }) => `item-${u}`))
+}
+
+describe('similarity search over a large space', () => {
+  let t: TestApp
+  let projectId: string
+  beforeAll(async () => {
+    t = await openTestApp()
+    const { createProject } = await t.ok(
+      'mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }',
+      { input: { name: 'Large', embeddingDimension: DIMENSION, idempotencyKey: key() } },
+    )
+    projectId = createProject.project.id
+    const manifest = path.join(t.folder, 'large.jsonl')
+    const line = (v: number) =>
+      JSON.stringify({ externalKey: `item-${v}`, embedding: Buffer.from(rowOf(v).slice().buffer).toString('base64') })
+    writeFileSync(manifest, `${Array.from({ length: features.rows }, (_, v) => line(v)).join('\n')}\n`)
+    const { startImport } = await t.ok(
+      'mutation($input: StartImportInput!) { startImport(input: $input) { job { id } userErrors { message } } }',
+      { input: { projectId, manifestUrl: pathToFileURL(manifest).href, onExisting: 'REJECT', idempotencyKey: key() } },
+    )
+    expect(await t.waitForJob(startImport.job.id)).toMatchObject({ state: 'SUCCEEDED', failedRowCount: 0 })
+  }, 120_000)
+  afterAll(() => t.close())
+
+  it('has its HNSW index, and finds .95 of the ten nearest', async () => {
+    const spaces = await t.app.prisma.embeddingSpace.findMany({ select: { indexedAt: true } })
+    expect(spaces.every(({ indexedAt }) => indexedAt !== null)).toBe(true)
+    const indexes = await t.app.prisma.$queryRaw<{ indexdef: string }[]>`
+      SELECT indexdef FROM pg_indexes WHERE indexdef LIKE '%hnsw%vector_cosine_ops%'`
+    expect(indexes.length).toBeGreaterThan(0)
+    let found = 0
+    const queries = Array.from({ length: 40 }, (_, i) => (i * 131) % features.rows)
+    for (const v of queries) {
+      const { similaritySearch } = await t.ok(
+        'query($input: SimilaritySearchInput!, $p: ID) { similaritySearch(input: $input, projectId: $p, first: 11) { item { externalKey } } }',
+        { input: { vector: [...rowOf(v)] }, p: projectId },
+      )
+      const nearest = exact(v)
+      for (const { item } of similaritySearch) if (nearest.has(item.externalKey)) found++
+    }
+    expect(found / (10 * queries.length)).toBeGreaterThanOrEqual(0.95)
+  }, 60_000)
+})
