@@ -19,19 +19,17 @@ export async function readDecisionState(
   const identityIds = [
     ...new Set([...namedIdentities(change), ...items.flatMap(({ identityId }) => (identityId ? [identityId] : []))]),
   ]
-  const identities: IdentityFacts[] = identityIds.length
-    ? await prisma.identity.findMany({
-        where: { projectId, id: { in: identityIds } },
-        select: { id: true, state: true, name: true, revision: true },
-      })
+  const rows = identityIds.length
+    ? await prisma.$queryRaw<(IdentityFacts & { member: Omit<MemberFacts, 'identityId'> | null })[]>`
+        /* readDecisionState: identities */
+        SELECT i."id", i."state", i."name", i."revision", CASE WHEN m."itemId" IS NOT NULL THEN
+          jsonb_build_object('itemId', m."itemId", 'source', m."source", 'confidence', m."confidence", 'risk', m."risk") END AS member
+        FROM "Identity" i
+        LEFT JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."identityId" = i."id"
+        WHERE i."projectId" = ${projectId}::uuid AND i."id" = ANY(${identityIds}::uuid[]) ORDER BY m."itemId"`
     : []
-  const members: MemberFacts[] = identityIds.length
-    ? await prisma.identityMember.findMany({
-        where: { projectId, identityId: { in: identityIds } },
-        select: { itemId: true, identityId: true, source: true, confidence: true, risk: true },
-        orderBy: { itemId: 'asc' },
-      })
-    : []
+  const identities = rows.map(({ id, state, name, revision }): IdentityFacts => ({ id, state, name, revision }))
+  const members = rows.flatMap(({ id, member }): MemberFacts[] => (member ? [{ ...member, identityId: id }] : []))
   const reach = [...new Set([...items.map(({ id }) => id), ...members.map(({ itemId }) => itemId)])]
   const statements = reach.length
     ? await prisma.$queryRaw<{ id: string; kind: never; leftItemId: string; rightItemId: string | null }[]>`

@@ -1,9 +1,8 @@
 import type { Decision, Prisma } from '../generated/prisma/client.ts'
 import type { Tx } from './app.ts'
-import { recordAudit } from './audit.ts'
 import type { DecisionState, Plan } from './decision-plan.ts'
 import { newId } from './id.ts'
-import { closeTasks, findNeedlessTasks } from './needless-tasks.ts'
+import { findNeedlessTasks } from './needless-tasks.ts'
 
 export interface DecisionActor {
   readonly projectId: string
@@ -22,7 +21,10 @@ export async function nextRevision(tx: Tx, projectId: string): Promise<number> {
   return row?.revision as number
 }
 
-/** Writes a plan and its place in the ledger, set by set. The project row must be locked. */
+/**
+ * Writes a plan and its place in the ledger, in three statements whatever its size: open tasks that it answers are looked up, then
+ * everything but identities is written, then identities are counted anew. The project row must be locked.
+ */
 export async function writeDecision(
   tx: Tx,
   actor: DecisionActor,
@@ -32,78 +34,65 @@ export async function writeDecision(
 ): Promise<Decision> {
   const { projectId } = actor
   const needless = await findNeedlessTasks({ prisma: tx }, projectId, state, plan, actor.taskId)
-  const ledgerRevision = await nextRevision(tx, projectId)
   const decisionId = newId()
-  const decision = await tx.decision.create({
-    data: {
-      projectId,
-      id: decisionId,
-      ledgerRevision,
-      kind: plan.kind,
-      actorId: actor.userId,
-      comment: actor.comment,
-      payload,
-      itemCount: plan.moves.filter(
-        ({ itemId, toIdentityId }) => state.members.get(itemId)?.identityId !== (toIdentityId ?? undefined),
-      ).length,
-      taskId: actor.taskId,
-      requestId: actor.requestId,
-    },
-  })
-  if (plan.newIdentities.length > 0) {
-    await tx.identity.createMany({
-      data: plan.newIdentities.map(({ id, state }) => ({ projectId, id, state, revision: 0 })),
-    })
-  }
-  await writeMoves(tx, projectId, plan, state, { ledgerRevision, decisionId })
-  if (plan.statements.length > 0) {
-    await tx.constraint.createMany({
-      data: plan.statements.map(({ kind, leftItemId, rightItemId }) => ({
-        projectId,
-        id: newId(),
-        kind,
-        leftItemId,
-        rightItemId,
-        decisionId,
-      })),
-    })
-  }
-  await writeIdentities(tx, projectId, plan, state, decisionId)
-  await closeTasks(tx, projectId, needless)
-  await recordAudit(tx, actor, {
-    projectId,
-    action: 'decision.applied',
-    target: ['Decision', decisionId],
-    detail: { kind: plan.kind, ledgerRevision },
-  })
-  return decision
-}
-
-async function writeMoves(
-  tx: Tx,
-  projectId: string,
-  { moves }: Plan,
-  state: DecisionState,
-  { ledgerRevision, decisionId }: { ledgerRevision: number; decisionId: string },
-): Promise<void> {
-  if (moves.length === 0) return
-  await tx.membershipEvent.createMany({
-    data: moves.map(({ itemId, toIdentityId, source }) => {
+  const itemCount = plan.moves.filter(
+    ({ itemId, toIdentityId }) => state.members.get(itemId)?.identityId !== (toIdentityId ?? undefined),
+  ).length
+  const rows = {
+    identities: plan.newIdentities,
+    moves: plan.moves.map(({ itemId, toIdentityId, source }) => {
       const from = state.members.get(itemId)
-      return {
-        projectId,
-        id: newId(),
-        ledgerRevision,
-        itemId,
-        fromIdentityId: from?.identityId,
-        fromSource: from?.source,
-        toIdentityId,
-        toSource: source,
-        decisionId,
-      }
+      return { id: newId(), itemId, from: from?.identityId, fromSource: from?.source, to: toIdentityId, source }
     }),
-  })
-  await placeItems(tx, projectId, moves)
+    statements: plan.statements.map((statement) => ({ id: newId(), ...statement })),
+  }
+  const [decision] = await tx.$queryRaw<Decision[]>`
+    /* writeDecision */
+    WITH revision AS (
+      UPDATE "Project" SET "ledgerRevision" = "ledgerRevision" + 1 WHERE "id" = ${projectId}::uuid
+      RETURNING "ledgerRevision" AS n),
+    decision AS (
+      INSERT INTO "Decision" ("projectId", "id", "ledgerRevision", "kind", "actorId", "comment", "payload", "itemCount",
+        "taskId", "requestId")
+      SELECT ${projectId}::uuid, ${decisionId}::uuid, n, ${plan.kind}::"DecisionKind", ${actor.userId}::uuid,
+        ${actor.comment ?? null}, ${JSON.stringify(payload)}::jsonb, ${itemCount}, ${actor.taskId ?? null}::uuid,
+        ${actor.requestId} FROM revision
+      RETURNING *),
+    fresh AS (
+      INSERT INTO "Identity" ("projectId", "id", "state", "revision")
+      SELECT ${projectId}::uuid, r."id", r."state", 0
+      FROM jsonb_to_recordset(${JSON.stringify(rows.identities)}::jsonb) AS r("id" uuid, "state" "IdentityState")),
+    moves AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows.moves)}::jsonb) AS r("id" uuid, "itemId" uuid, "from" uuid,
+        "fromSource" "MembershipSource", "to" uuid, "source" "MembershipSource")),
+    events AS (
+      INSERT INTO "MembershipEvent" ("projectId", "id", "ledgerRevision", "itemId", "fromIdentityId", "fromSource",
+        "toIdentityId", "toSource", "decisionId")
+      SELECT ${projectId}::uuid, m."id", n, m."itemId", m."from", m."fromSource", m."to", m."source", ${decisionId}::uuid
+      FROM moves m, revision),
+    leaving AS (
+      DELETE FROM "IdentityMember" x USING moves m
+      WHERE x."projectId" = ${projectId}::uuid AND x."itemId" = m."itemId" AND m."to" IS NULL),
+    staying AS (
+      INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source")
+      SELECT ${projectId}::uuid, m."itemId", m."to", m."source" FROM moves m WHERE m."to" IS NOT NULL
+      ON CONFLICT ("projectId", "itemId") DO UPDATE SET "identityId" = excluded."identityId", "source" = excluded."source",
+        "addedAt" = now(), "risk" = CASE WHEN excluded."source" = 'MODEL' THEN "IdentityMember"."risk" ELSE 0 END),
+    statements AS (
+      INSERT INTO "Constraint" ("projectId", "id", "kind", "leftItemId", "rightItemId", "decisionId")
+      SELECT ${projectId}::uuid, r."id", r."kind", r."leftItemId", r."rightItemId", ${decisionId}::uuid
+      FROM jsonb_to_recordset(${JSON.stringify(rows.statements)}::jsonb) AS r("id" uuid, "kind" "ConstraintKind",
+        "leftItemId" uuid, "rightItemId" uuid)),
+    tasks AS (
+      UPDATE "ReviewTask" SET "state" = 'OBSOLETE', "leaseExpiresAt" = NULL, "revision" = "revision" + 1, "updatedAt" = now()
+      WHERE "projectId" = ${projectId}::uuid AND "id" = ANY(${needless}::uuid[])),
+    audit AS (
+      INSERT INTO "AuditEvent" ("projectId", "id", "action", "actorId", "requestId", "targetType", "targetId", "detail")
+      SELECT ${projectId}::uuid, ${newId()}::uuid, 'decision.applied', ${actor.userId}::uuid, ${actor.requestId}, 'Decision',
+        ${decisionId}, jsonb_build_object('kind', ${plan.kind}::text, 'ledgerRevision', n) FROM revision)
+    SELECT * FROM decision`
+  await writeIdentities(tx, projectId, plan, state, decisionId)
+  return decision as Decision
 }
 
 /** Sets where items belong; a membership that a person placed carries no risk any more. */
@@ -141,6 +130,7 @@ export async function recountIdentities(tx: Tx, projectId: string, ids: readonly
     WHERE i."projectId" = ${projectId}::uuid AND i."id" = t.id`
 }
 
+/** Changes and counts the identities of a plan, and notes how each was before and is now. */
 async function writeIdentities(
   tx: Tx,
   projectId: string,
@@ -149,34 +139,40 @@ async function writeIdentities(
   decisionId: string,
 ): Promise<void> {
   const targets = plan.moves.flatMap(({ toIdentityId }) => (toIdentityId ? [toIdentityId] : []))
-  const ids = [
-    ...new Set([
-      ...plan.touched,
-      ...targets,
-      ...plan.identityChanges.keys(),
-      ...plan.newIdentities.map(({ id }) => id),
-    ]),
-  ]
-  for (const [id, change] of plan.identityChanges) {
-    await tx.identity.update({ where: { projectId_id: { projectId, id } }, data: change })
-  }
-  await recountIdentities(tx, projectId, ids)
   const fresh = new Map(plan.newIdentities.map(({ id, state }) => [id, state]))
-  await tx.decisionIdentity.createMany({
-    data: ids.map((identityId) => {
-      const before = state.identities.get(identityId)
-      const change = plan.identityChanges.get(identityId)
-      return {
-        projectId,
-        decisionId,
-        identityId,
-        revisionBefore: before?.revision,
-        revisionAfter: (before?.revision ?? 0) + 1,
-        stateBefore: before?.state,
-        stateAfter: change?.state ?? before?.state ?? fresh.get(identityId) ?? 'PROPOSED',
-        nameBefore: before?.name,
-        nameAfter: change?.name ?? before?.name,
-      }
-    }),
+  const ids = [...new Set([...plan.touched, ...targets, ...plan.identityChanges.keys(), ...fresh.keys()])]
+  const rows = ids.map((id) => {
+    const before = state.identities.get(id)
+    const change = plan.identityChanges.get(id) ?? {}
+    return {
+      id,
+      change,
+      revisionBefore: before?.revision,
+      stateBefore: before?.state,
+      stateAfter: change.state ?? before?.state ?? fresh.get(id) ?? 'PROPOSED',
+      nameBefore: before?.name,
+      nameAfter: change.name ?? before?.name,
+    }
   })
+  await tx.$executeRaw`
+    /* writeIdentities */
+    WITH t AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r("id" uuid, "change" jsonb, "revisionBefore" int,
+        "stateBefore" "IdentityState", "stateAfter" "IdentityState", "nameBefore" text, "nameAfter" text)),
+    notes AS (
+      INSERT INTO "DecisionIdentity" ("projectId", "decisionId", "identityId", "revisionBefore", "revisionAfter", "stateBefore",
+        "stateAfter", "nameBefore", "nameAfter")
+      SELECT ${projectId}::uuid, ${decisionId}::uuid, t."id", t."revisionBefore", coalesce(t."revisionBefore", 0) + 1,
+        t."stateBefore", t."stateAfter", t."nameBefore", t."nameAfter" FROM t)
+    UPDATE "Identity" i SET "revision" = i."revision" + 1, "updatedAt" = now(),
+      "state" = CASE WHEN jsonb_exists(t."change", 'state') THEN (t."change"->>'state')::"IdentityState" ELSE i."state" END,
+      "mergedIntoId" = CASE WHEN jsonb_exists(t."change", 'mergedIntoId') THEN (t."change"->>'mergedIntoId')::uuid ELSE i."mergedIntoId" END,
+      "name" = CASE WHEN jsonb_exists(t."change", 'name') THEN t."change"->>'name' ELSE i."name" END,
+      "memberCount" = coalesce(s.n, 0), "risk" = coalesce(s.risk, 0), "coverItemId" = s.cover
+    FROM t LEFT JOIN (
+      SELECT "identityId", count(*)::int AS n, sum("risk") AS risk,
+        (array_agg("itemId" ORDER BY "confidence" DESC, "itemId"))[1] AS cover
+      FROM "IdentityMember" WHERE "projectId" = ${projectId}::uuid AND "identityId" = ANY(${ids}::uuid[])
+      GROUP BY 1) s ON s."identityId" = t."id"
+    WHERE i."projectId" = ${projectId}::uuid AND i."id" = t."id"`
 }

@@ -6,7 +6,8 @@ type OpenTask = Pick<ReviewTask, 'id' | 'kind' | 'leftItemId' | 'rightItemId' | 
 
 /**
  * Open tasks that a plan answers: an EDGE whose ends part, a MERGE whose sides join, and any question about an item that
- * is excluded or an identity that is gone. Previews count them, applying makes them OBSOLETE.
+ * is excluded or an identity that is gone. Previews count them, applying makes them OBSOLETE; they keep their holder,
+ * whose answer is then no mistake.
  *
  * @param exceptTaskId the task whose answer this is.
  */
@@ -59,18 +60,4 @@ export async function findNeedlessTasks(
     return task.kind === 'EDGE' ? !isTogether : isTogether
   }
   return tasks.filter((task) => task.id !== exceptTaskId && isNeedless(task)).map(({ id }) => id)
-}
-
-/** Closes tasks that were made needless. They keep their holder, whose answer is then no mistake. */
-export async function closeTasks(tx: Tx, projectId: string, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return
-  await tx.reviewTask.updateMany({
-    where: { projectId, id: { in: [...ids] } },
-    data: {
-      state: 'OBSOLETE',
-      leaseExpiresAt: null,
-      revision: { increment: 1 },
-      updatedAt: new Date(),
-    },
-  })
 }

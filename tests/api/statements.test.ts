@@ -58,3 +58,34 @@ it.each([
 ])('%s takes at most 12 statements, however many rows it shows', async (_name, query) => {
   expect(await count(query)).toBeLessThanOrEqual(12)
 })
+
+it('a preview and a decision take at most 12 statements each', async () => {
+  const [into, from] = p.identityIds.map((id) => encodeId('Identity', { projectId: p.projectId, id })) as [
+    string,
+    string,
+  ]
+  const decision = {
+    projectId: encodeRoot('Project', p.projectId),
+    change: { merge: { intoIdentityId: into, fromIdentityIds: [from] } },
+  }
+  statements.length = 0
+  const { previewDecision } = await t.ok(
+    'query($decision: DecisionInput!) { previewDecision(input: $decision) { previewToken itemCount } }',
+    { decision },
+  )
+  expect(statements.length).toBeLessThanOrEqual(12)
+  statements.length = 0
+  const { applyDecision } = await t.ok(
+    'mutation($input: ApplyDecisionInput!) { applyDecision(input: $input) { decision { id ledgerRevision itemCount } userErrors { message } } }',
+    {
+      input: {
+        decision,
+        expectedRevisions: [],
+        previewToken: previewDecision.previewToken,
+        idempotencyKey: 'merge-one',
+      },
+    },
+  )
+  expect(applyDecision).toMatchObject({ decision: { itemCount: previewDecision.itemCount }, userErrors: [] })
+  expect(statements.length).toBeLessThanOrEqual(12)
+})
