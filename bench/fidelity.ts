@@ -1,0 +1,108 @@
+/**
+ * Comparison systems at the parameters of the released code and scikit-learn, on the same sets: the figures side by side.
+ * Usage: npx tsx bench/fidelity.ts [--json]. Needs the labelled sets in ../shared/data; the random methods are means of three seeds.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { clusterVertices, type DecoderParameters, evaluateClustering, type Matrix } from '../src/engine/index.ts'
+
+const FOLDER = new URL('../../shared/data/', import.meta.url)
+if (!existsSync(FOLDER)) {
+  console.log('the labelled sets in ../shared/data are absent: nothing to compare with')
+  process.exit(0)
+}
+
+/** d of unit vectors as a cosine. */
+const euclidean = (d: number) => 1 - d ** 2 / 2
+
+/** Pairwise and BCubed F of yl-1993/learn-to-cluster@3b83458 and scikit-learn 1.2 on the test halves, from official-results.md. */
+const REFERENCE: readonly [
+  set: string,
+  method: string,
+  parameters: DecoderParameters,
+  pairwise: number,
+  bcubed: number,
+][] = [
+  ['omniglot242_mnv2_256', 'ARO', { k: 19, maxDistance: 0.3 }, 51.2, 62.4],
+  ['omniglot242_mnv2_256', 'ARO', { k: 19, maxDistance: 1 }, 1.7, 14.9],
+  ['omniglot242_mnv2_256', 'HAC', { linkage: 'average', tau: 0.18 }, 41.1, 57],
+  ['omniglot242_mnv2_256', 'HAC', { linkage: 'average', clusterCount: 121 }, 41, 56.6],
+  ['omniglot242_mnv2_256', 'HAC', { linkage: 'single', tau: euclidean(0.97) }, 17.7, 54.5],
+  ['omniglot242_mnv2_256', 'HAC', { linkage: 'single', tau: euclidean(0.72) }, 4.7, 13.8],
+  ['omniglot242_mnv2_256', 'CDP', { k: 19, tau: 0.1, maxSize: 50 }, 46.2, 57],
+  ['omniglot242_mnv2_256', 'CDP', { k: 19, tau: 0.7, maxSize: 300 }, 9.4, 18.6],
+  ['omniglot242_mnv2_256', 'DBSCAN', { k: 19, eps: 0.48, minPoints: 1 }, 7.3, 53.9],
+  ['omniglot242_mnv2_256', 'THRESHOLD', { k: 79, tau: 0.52 }, 7.3, 53.9],
+  ['omniglot242_mnv2_256', 'MEAN_SHIFT', { bandwidth: 0.9 }, 16.6, 33.4],
+  ['omniglot242_mnv2_256', 'CHINESE_WHISPERS', { k: 19, tau: 0.4 }, 44.8, 63.4],
+  ['omniglot242_mnv2_256', 'K_MEANS', { clusterCount: 121, starts: 10 }, 50.6, 54.4],
+  ['omniglot242_mnv2_256', 'K_MEANS', { clusterCount: 121, starts: 3, batchSize: 1000 }, 48.6, 53.9],
+  ['omniglot242_mnv2_256', 'SPECTRAL', { clusterCount: 121 }, 61.8, 65.1],
+  ['caltech101_mnv2_256', 'ARO', { k: 39, maxDistance: 0.6 }, 56.4, 70.5],
+  ['caltech101_mnv2_256', 'HAC', { linkage: 'average', tau: 0.08 }, 87.9, 78.3],
+  ['caltech101_mnv2_256', 'HAC', { linkage: 'average', clusterCount: 50 }, 89.7, 81.5],
+  ['caltech101_mnv2_256', 'HAC', { linkage: 'single', tau: euclidean(1.05) }, 15.9, 38.5],
+  ['caltech101_mnv2_256', 'CDP', { k: 39, tau: 0.45, maxSize: 900 }, 76.8, 71.9],
+  ['caltech101_mnv2_256', 'DBSCAN', { k: 39, eps: 0.56, minPoints: 4 }, 20.2, 42.5],
+  ['caltech101_mnv2_256', 'THRESHOLD', { k: 39, tau: 0.45 }, 33.7, 47.4],
+  ['caltech101_mnv2_256', 'CHINESE_WHISPERS', { k: 39, tau: 0.2 }, 90.7, 86.2],
+  ['caltech101_mnv2_256', 'K_MEANS', { clusterCount: 50, starts: 10 }, 48.5, 73.7],
+  ['caltech101_mnv2_256', 'K_MEANS', { clusterCount: 50, starts: 3, batchSize: 1000 }, 48.8, 70.8],
+  ['caltech101_mnv2_256', 'SPECTRAL', { clusterCount: 50 }, 79.4, 81.8],
+  ['emoji8styles_mnv2_256', 'ARO', { k: 9, maxDistance: 0.6 }, 30.9, 51.3],
+  ['emoji8styles_mnv2_256', 'HAC', { linkage: 'average', tau: 0.37 }, 32.4, 51.5],
+  ['emoji8styles_mnv2_256', 'HAC', { linkage: 'single', tau: euclidean(0.83) }, 25.7, 49.9],
+  ['emoji8styles_mnv2_256', 'CDP', { k: 4, tau: 0.45, maxSize: 50 }, 29, 51.7],
+  ['emoji8styles_mnv2_256', 'DBSCAN', { k: 4, eps: 0.36, minPoints: 1 }, 24.7, 48.4],
+  ['emoji8styles_mnv2_256', 'THRESHOLD', { k: 4, tau: 0.68 }, 26.7, 48.4],
+  ['emoji8styles_mnv2_256', 'CHINESE_WHISPERS', { k: 4, tau: 0.3 }, 27, 49.5],
+]
+
+const RANDOM = ['CHINESE_WHISPERS', 'K_MEANS', 'SPECTRAL']
+
+function load(set: string): { features: Matrix; labels: Int32Array } {
+  const read = (file: string) => readFileSync(new URL(`${set}/${file}`, FOLDER))
+  const bytes = read('features.f32')
+  const labels = read('labels.i32')
+  const split = read('split.u8')
+  const rows = [...split.keys()].filter((v) => split[v] === 1)
+  const d = bytes.length / 4 / split.length
+  const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
+  const data = new Float32Array(rows.length * d)
+  for (const [i, v] of rows.entries()) data.set(all.subarray(v * d, (v + 1) * d), i * d)
+  return {
+    features: { data, rows: rows.length, cols: d },
+    labels: Int32Array.from(rows, (v) => labels.readInt32LE(4 * v)),
+  }
+}
+
+const sets = new Map<string, ReturnType<typeof load>>()
+const rows = []
+for (const [set, method, parameters, pairwise, bcubed] of REFERENCE) {
+  const { features, labels } = sets.get(set) ?? load(set)
+  sets.set(set, { features, labels })
+  const seeds = RANDOM.includes(method) ? [1, 2, 3] : [1]
+  const scores = []
+  for (const seed of seeds) {
+    scores.push(evaluateClustering((await clusterVertices({ features, method, parameters, seed })).labels, labels))
+  }
+  const mean = (key: 'pairwise' | 'bcubed') => (100 * scores.reduce((sum, s) => sum + s[key].f, 0)) / scores.length
+  const row = {
+    set,
+    method,
+    parameters,
+    pairwise: mean('pairwise'),
+    bcubed: mean('bcubed'),
+    reference: { pairwise, bcubed },
+  }
+  rows.push(row)
+  if (process.argv.includes('--json')) continue
+  const difference = (a: number, b: number) =>
+    `${a.toFixed(1)} (${a >= b ? '+' : ''}${(a - b).toFixed(1)})`.padStart(13)
+  const given = Object.entries(parameters).map(
+    ([name, value]) => `${name}=${typeof value === 'number' ? Number(value.toFixed(3)) : value}`,
+  )
+  console.log(
+    `${set.slice(0, 8)}  ${method.padEnd(17)}${given.join(' ').padEnd(38)}${difference(row.pairwise, pairwise)}${difference(row.bcubed, bcubed)}`,
+  )
+}
+if (process.argv.includes('--json')) console.log(JSON.stringify(rows, null, 2))
