@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseEnv } from 'node:util'
+import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes'], falsy: ['false', '0', 'no'] })
@@ -11,6 +12,15 @@ const list = z.string().transform((text) =>
     .map((part) => part.trim())
     .filter(Boolean),
 )
+
+/** `false`: none; `true`: all; or networks such as 10.2.0.0/16. */
+const networks = list.transform((parts, context): 'all' | string[] => {
+  const [only = 'false'] = parts
+  if (parts.length <= 1 && /^(true|1|yes|false|0|no)$/.test(only)) return /^(true|1|yes)$/.test(only) ? 'all' : []
+  if (parts.every((part) => ipaddr.isValidCIDR(part))) return parts
+  context.addIssue('must be true, false or networks such as 10.2.0.0/16, separated by commas')
+  return z.NEVER
+})
 
 /** Every environment variable the server reads; `.env.example` lists the same ones. */
 const schema = z.object({
@@ -34,6 +44,7 @@ const schema = z.object({
   WORKER: z.enum(['in-process', 'none']).optional(),
   WORKER_CONCURRENCY: count(1, 32).default(2),
   IMPORT_ROOTS: list.default([]),
+  ALLOW_PRIVATE_NETWORKS: networks.default([]),
   MAX_IMAGE_PIXELS: count(1, 1_000_000_000).default(100_000_000),
   MAX_UPLOAD_BYTES: count(1, Number.MAX_SAFE_INTEGER).default(10 * 1024 ** 3),
   MAX_QUERY_DEPTH: count(1, 50).default(10),
@@ -74,6 +85,8 @@ export interface Config {
   readonly workerConcurrency: number
   /** Server folders that imports may read. */
   readonly importRoots: readonly string[]
+  /** Networks beside the public ones that imports and webhooks may call. */
+  readonly allowedNetworks: 'all' | readonly string[]
   readonly maxImagePixels: number
   readonly maxUploadBytes: number
   readonly queryLimits: { readonly maxDepth: number; readonly maxCost: number }
@@ -145,6 +158,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     worksInProcess: e.WORKER ? e.WORKER === 'in-process' : e.DATABASE_URL === undefined,
     workerConcurrency: e.WORKER_CONCURRENCY,
     importRoots: e.IMPORT_ROOTS.map((root) => path.resolve(root)),
+    allowedNetworks: e.ALLOW_PRIVATE_NETWORKS,
     maxImagePixels: e.MAX_IMAGE_PIXELS,
     maxUploadBytes: e.MAX_UPLOAD_BYTES,
     queryLimits: { maxDepth: e.MAX_QUERY_DEPTH, maxCost: e.MAX_QUERY_COST },

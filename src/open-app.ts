@@ -4,6 +4,7 @@ import { type Database, openDatabase } from './infra/database.ts'
 import { openEngineRunner } from './infra/engine-runner.ts'
 import { openLocalFileStore } from './infra/file-store-local.ts'
 import { openS3FileStore } from './infra/file-store-s3.ts'
+import { createGuardedFetch } from './infra/guarded-fetch.ts'
 import { createImageCodec } from './infra/image-codec-sharp.ts'
 import { openPgBossQueue } from './infra/job-queue-pg-boss.ts'
 import { createLog } from './infra/log.ts'
@@ -31,6 +32,7 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     engine,
     files,
     images: createImageCodec({ maxPixels: config.maxImagePixels }),
+    fetch: createGuardedFetch({ allowedNetworks: config.allowedNetworks }),
     tokens: createTokens(loadSigningSecret(config.signingSecret, config.dataDir)),
     clock: { now: () => new Date() },
     log,

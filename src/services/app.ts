@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { EngineRunner } from './engine-port.ts'
+import type { GuardedFetch } from './guarded-fetch-port.ts'
 import type { JobQueue } from './job-queue-port.ts'
 import type { Clock, FileStore, ImageCodec, Tokens } from './ports.ts'
 
@@ -13,6 +14,8 @@ export interface App {
   readonly engine: EngineRunner
   readonly files: FileStore
   readonly images: ImageCodec
+  /** The only way to call addresses that users name. */
+  readonly fetch: GuardedFetch
   readonly tokens: Tokens
   readonly clock: Clock
   readonly log: Logger

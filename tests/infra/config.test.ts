@@ -29,6 +29,7 @@ test('an empty environment gives the embedded database, local files and a worker
   expect(config.databaseUrl).toBeUndefined()
   expect(config.s3).toBeUndefined()
   expect(config.worksInProcess).toBe(true)
+  expect(config.allowedNetworks).toEqual([])
   expect(config.dataDir).toBe(path.resolve('data'))
   expect(config.publicUrl).toBe('http://127.0.0.1:4000')
   expect(Object.isFrozen(config)).toBe(true)
@@ -64,4 +65,14 @@ test('a secret is never repeated', () => {
   const problems = problemsOf({ DATABASE_URL: 'mysql://me:hunter2@host/db', SIGNING_SECRET: 'hunter2' })
   expect(problems).toHaveLength(2)
   expect(problems.join('\n')).not.toContain('hunter2')
+})
+
+test('private networks are allowed all, by name, or not at all', () => {
+  const networksOf = (ALLOW_PRIVATE_NETWORKS: string) => loadConfig({ ALLOW_PRIVATE_NETWORKS }).allowedNetworks
+  expect(networksOf('true')).toBe('all')
+  expect(networksOf('false')).toEqual([])
+  expect(networksOf('10.2.0.0/16, fd00::/8')).toEqual(['10.2.0.0/16', 'fd00::/8'])
+  expect(problemsOf({ ALLOW_PRIVATE_NETWORKS: '10.2.0.0' })[0]).toMatch(
+    /networks such as 10\.2\.0\.0\/16.*got 10\.2\.0\.0/,
+  )
 })
