@@ -149,7 +149,7 @@ const ClusterRun = objectType({
       args: {
         ...pageArgs(60),
         orderBy: nonNull(arg({ type: 'VertexOrder', default: 'CONFIDENCE_ASC' })),
-        minSubtreeSize: intArg(),
+        minSubtreeSize: intArg({ description: 'Only vertices that would take at least so many others along.' }),
       },
       resolve: resolve.runVertices,
     })
@@ -167,7 +167,7 @@ const ClusterRun = objectType({
     t.nonNull.field('diff', {
       type: 'RunDiff',
       description: 'Difference to another run.',
-      args: { againstRunId: nonNull(idArg()) },
+      args: { againstRunId: nonNull(idArg({ description: 'The run before.' })) },
       resolve: resolve.diff,
     })
     t.nonNull.field('createdAt', { type: 'DateTime', description: 'When it was created.' })
@@ -225,7 +225,7 @@ const Vertex = objectType({
     t.nonNull.list.nonNull.field('pathToRoot', {
       type: 'GraphEdge',
       description: 'Path of tree edges up to the root: why it is in this cluster.',
-      args: { maxEdges: nonNull(intArg({ default: 32 })) },
+      args: { maxEdges: nonNull(intArg({ default: 32, description: 'The path is cut after so many edges.' })) },
       resolve: resolve.pathToRoot,
     })
   },

@@ -244,13 +244,13 @@ export const decisionTypes = [
       t.nonNull.field('decisions', {
         type: 'DecisionConnection',
         description: 'Decision ledger, newest first.',
-        args: { ...pageArgs(), sinceRevision: intArg() },
+        args: { ...pageArgs(), sinceRevision: intArg({ description: 'Only decisions after this revision.' }) },
         resolve: resolve.projectDecisions,
       })
       t.nonNull.field('constraints', {
         type: 'ConstraintConnection',
         description: 'Active human constraints, newest first.',
-        args: { ...pageArgs(), kind: arg({ type: 'ConstraintKind' }) },
+        args: { ...pageArgs(), kind: arg({ type: 'ConstraintKind', description: 'Only of this kind.' }) },
         resolve: resolve.projectConstraints,
       })
     },

@@ -14,7 +14,6 @@ import {
   payloadType,
   prismaRow,
   sourceIn,
-  stringArg,
 } from './nexus.ts'
 
 const IdentityState = enumType({
@@ -109,7 +108,10 @@ const Identity = objectType({
     t.nonNull.field('membersAt', {
       type: 'IdentityMemberConnection',
       description: 'Members as they were at a ledger revision.',
-      args: { ledgerRevision: nonNull(intArg()), first: nonNull(intArg({ default: 60 })), after: stringArg() },
+      args: {
+        ledgerRevision: nonNull(intArg({ description: 'After this decision.' })),
+        ...pageArgs(60),
+      },
       resolve: resolve.membersAt as never,
     })
   },

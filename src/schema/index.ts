@@ -4,6 +4,7 @@ import { GraphQLInputObjectType, type GraphQLSchema } from 'graphql'
 import nexus from 'nexus'
 import { clusterRunTypes } from './cluster-run.ts'
 import { commonTypes } from './common.ts'
+import { describeCommon } from './common-descriptions.ts'
 import { datasetVersionTypes } from './dataset-version.ts'
 import { decisionTypes } from './decision.ts'
 import { identityTypes } from './identity.ts'
@@ -12,6 +13,7 @@ import { jobTypes } from './job.ts'
 import { nodeTypes } from './node.ts'
 import { projectTypes } from './project.ts'
 import { reviewTaskTypes } from './review-task.ts'
+import { rootTypes } from './root.ts'
 import { trainingRunTypes } from './training-run.ts'
 import { userErrorTypes } from './user-error.ts'
 
@@ -26,6 +28,7 @@ const ONE_OF = ['SimilaritySearchInput', 'DecisionChange']
 
 const config: nexus.core.SchemaConfig = {
   types: [
+    rootTypes,
     commonTypes,
     nodeTypes,
     projectTypes,
@@ -55,7 +58,7 @@ function markOneOf(schema: GraphQLSchema): GraphQLSchema {
 }
 
 /** The executable schema. */
-export const buildSchema = (): GraphQLSchema => markOneOf(nexus.makeSchema(config) as GraphQLSchema)
+export const buildSchema = (): GraphQLSchema => describeCommon(markOneOf(nexus.makeSchema(config) as GraphQLSchema))
 
 /** Nexus's generated types, as text with relative imports. */
 export async function generateTypes(): Promise<{ path: string; text: string }> {

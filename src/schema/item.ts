@@ -49,7 +49,7 @@ const Item = objectType({
     t.nonNull.field('thumbnailUrl', {
       type: 'URL',
       description: 'Signed thumbnail; the square edge is the nearest size kept at or above the one asked for.',
-      args: { size: nonNull(intArg({ default: 160 })) },
+      args: { size: nonNull(intArg({ default: 160, description: 'Edge in pixels.' })) },
       resolve: resolve.thumbnailUrl,
     })
     t.nonNull.field('imageUrl', { type: 'URL', description: 'Signed original.', resolve: resolve.imageUrl })
@@ -61,13 +61,19 @@ const Item = objectType({
     t.nonNull.list.nonNull.field('nearDuplicates', {
       type: 'SimilarItem',
       description: 'Near-duplicates at or above the similarity.',
-      args: { minSimilarity: nonNull(floatArg({ default: 0.97 })), first: nonNull(intArg({ default: 12 })) },
+      args: {
+        minSimilarity: nonNull(floatArg({ default: 0.97, description: 'Least cosine similarity.' })),
+        first: nonNull(intArg({ default: 12 })),
+      },
       resolve: resolve.nearDuplicates,
     })
     t.nonNull.list.nonNull.field('similar', {
       type: 'SimilarItem',
       description: "Nearest neighbours in an embedding space (approximate, with the index's recall setting).",
-      args: { first: nonNull(intArg({ default: 24 })), excludeIdentityId: idArg() },
+      args: {
+        first: nonNull(intArg({ default: 24 })),
+        excludeIdentityId: idArg({ description: 'Leave the members of this identity out.' }),
+      },
       resolve: resolve.similar,
     })
   },

@@ -85,7 +85,7 @@ export const jobTypes = [
       t.nonNull.field('jobUpdated', {
         type: 'Job',
         description: 'Progress of one job, at most four a second, ends with the job.',
-        args: { jobId: nonNull(idArg()) },
+        args: { jobId: nonNull(idArg({ description: 'Job.' })) },
         subscribe: resolve.watchJob,
         resolve: resolve.event as never,
       })

@@ -14,9 +14,11 @@ export {
   intArg,
   interfaceType,
   list,
+  mutationType,
   nonNull,
   nullable,
   objectType,
+  queryType,
   scalarType,
   stringArg,
   subscriptionType,
@@ -86,7 +88,10 @@ export function connectionTypes({
 const countCap = () => nonNull(intArg({ default: 10_000 }))
 
 /** `first` and `after` of a connection. */
-export const pageArgs = (first = 50) => ({ first: nonNull(intArg({ default: first })), after: stringArg() })
+export const pageArgs = (first = 50) => ({
+  first: nonNull(intArg({ default: first, description: 'How many, at most 250.' })),
+  after: stringArg(),
+})
 
 /** The one `input` argument of a mutation. */
 export const inputArg = (type: string) => ({ input: nonNull(inputOf(type)) })
