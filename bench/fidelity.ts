@@ -81,7 +81,7 @@ for (const [set, method, parameters, pairwise, bcubed] of REFERENCE) {
   const { features, labels } = sets.get(set) ?? load(set)
   sets.set(set, { features, labels })
   const seeds = RANDOM.includes(method) ? [1, 2, 3] : [1]
-  const scores = []
+  const scores: ReturnType<typeof evaluateClustering>[] = []
   for (const seed of seeds) {
     scores.push(evaluateClustering((await clusterVertices({ features, method, parameters, seed })).labels, labels))
   }
