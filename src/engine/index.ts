@@ -22,6 +22,16 @@ export {
   clusterMethods,
   clusterVertices,
 } from './pipeline.ts'
+export { type AuditSample, type EstimatedQuality, estimateQuality } from './review/audit-quality.ts'
+export { type ShareInterval, shareInterval } from './review/binomial-interval.ts'
+export { chooseThreshold, type ThresholdChoice } from './review/choose-threshold.ts'
+export {
+  type AnsweredLink,
+  fitProbabilityMap,
+  mapProbability,
+  NO_CHANGE,
+  type ProbabilityMap,
+} from './review/probability-map.ts'
 export {
   type TrainingInput,
   type TrainingOutput,

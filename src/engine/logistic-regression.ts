@@ -6,7 +6,7 @@ const NEWTON_STEPS = 40
 const LONGEST_MOVE = 20
 
 /**
- * Weights w that make 1 / (1 + exp(-(offset + w x))) fit yes-or-no outcomes best, by Newton's method.
+ * Weights w that make 1 / (1 + exp(-(offset + w x))) fit yes-or-no outcomes best, by Newton's method with step halving.
  *
  * @param rows features of every example, equally long; a leading 1 makes a bias
  * @param truths 0 or 1
@@ -21,6 +21,7 @@ export function logisticRegression(
 ): number[] {
   const d = ridge.length
   const w = new Array<number>(d).fill(0)
+  let height = likelihood(w)
   for (let step = 0; step < NEWTON_STEPS; step++) {
     const gradient = w.map((weight, i) => -ridge[i] * weight)
     const curvature = w.map((_, i) => w.map((_, j) => (i === j ? ridge[i] + 1e-9 : 0)))
@@ -35,11 +36,34 @@ export function logisticRegression(
         for (let j = 0; j <= i; j++) curvature[i][j] += bend * row[i] * row[j]
       }
     }
-    const move = solveSymmetric(curvature, gradient)
-    for (let i = 0; i < d; i++) w[i] += Math.max(-LONGEST_MOVE, Math.min(LONGEST_MOVE, move[i]))
+    const move = solveSymmetric(curvature, gradient).map((by) => Math.max(-LONGEST_MOVE, Math.min(LONGEST_MOVE, by)))
+    // Where beliefs are far too sure of themselves the full step overshoots: half of it, until things get better.
+    let next = w.map((weight, i) => weight + move[i])
+    let reached = likelihood(next)
+    for (let halving = 0; halving < 30 && !(reached >= height); halving++) {
+      for (let i = 0; i < d; i++) move[i] /= 2
+      next = w.map((weight, i) => weight + move[i])
+      reached = likelihood(next)
+    }
+    for (let i = 0; i < d; i++) w[i] = next[i]
+    height = reached
     if (Math.max(...move.map(Math.abs)) < 1e-8) break
   }
   return w
+
+  /** Penalised log-likelihood. */
+  function likelihood(weights: readonly number[]): number {
+    let sum = 0
+    for (let i = 0; i < d; i++) sum -= (ridge[i] * weights[i] * weights[i]) / 2
+    for (let e = 0; e < rows.length; e++) {
+      let z = offsets?.[e] ?? 0
+      for (let i = 0; i < d; i++) z += weights[i] * rows[e][i]
+      // log(1 + exp(x)) without overflow.
+      const x = truths[e] === 1 ? -z : z
+      sum -= x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x))
+    }
+    return sum
+  }
 }
 
 /** Solves A x = b by Cholesky; only the lower half of A is read, and it is overwritten. */

@@ -82,6 +82,7 @@ export const createLoaders = (app: App, viewer: Viewer) => ({
   constraint: byRef(app, 'constraint'),
   clusterRun: byRef(app, 'clusterRun'),
   reviewTask: byRef(app, 'reviewTask'),
+  calibrationReport: byRef(app, 'calibrationReport'),
   trainingRun: byRef(app, 'trainingRun'),
   modelVersion: byRef(app, 'modelVersion'),
   datasetVersion: byRef(app, 'datasetVersion'),

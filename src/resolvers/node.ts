@@ -12,6 +12,7 @@ const LOADER = {
   Cluster: 'cluster',
   Vertex: 'vertex',
   ReviewTask: 'reviewTask',
+  CalibrationReport: 'calibrationReport',
   Decision: 'decision',
   Constraint: 'constraint',
   ModelVersion: 'modelVersion',

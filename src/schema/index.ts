@@ -2,6 +2,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { GraphQLInputObjectType, type GraphQLSchema } from 'graphql'
 import nexus from 'nexus'
+import { calibrationTypes } from './calibration.ts'
 import { clusterRunTypes } from './cluster-run.ts'
 import { commonTypes } from './common.ts'
 import { describeCommon } from './common-descriptions.ts'
@@ -38,6 +39,7 @@ const config: nexus.core.SchemaConfig = {
     identityTypes,
     decisionTypes,
     reviewTaskTypes,
+    calibrationTypes,
     trainingRunTypes,
     datasetVersionTypes,
     userErrorTypes,

@@ -6,7 +6,7 @@
 
 import type { Context } from "./../../resolvers/context"
 import type { UserErrorSource } from "./../../resolvers/payload"
-import type { User, Membership, ApiKey, Project, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
+import type { User, Membership, ApiKey, Project, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, CalibrationReport, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
 import type { SimilarItem } from "./../../services/similarity"
 import type { GraphEdgeSource } from "./../../resolvers/cluster-run"
 import type { RunDiffEntry, RunDiff } from "./../../services/run-diff"
@@ -15,6 +15,9 @@ import type { DecisionPreview } from "./../../services/decisions"
 import type { Group } from "./../../resolvers/decision"
 import type { PanelSource } from "./../../resolvers/review-task"
 import type { QueueCount } from "./../../services/review-tasks"
+import type { EffortPoint, StopSuggestion } from "./../../services/effort-curve"
+import type { AnnotatorStats } from "./../../services/annotator-stats"
+import type { ReviewSettings } from "./../../services/review-settings"
 
 
 
@@ -33,6 +36,12 @@ export interface NexusGenInputs {
     expectedRevisions: NexusGenInputs['IdentityRevisionInput'][]; // [IdentityRevisionInput!]!
     previewToken?: string | null; // String
     comment?: string | null; // String
+    idempotencyKey: string; // ID!
+  }
+  CalibrateThresholdInput: { // input type
+    projectId: string; // ID!
+    targetPrecision: number; // Float!
+    delta: number; // Float!
     idempotencyKey: string; // ID!
   }
   CancelJobInput: { // input type
@@ -190,6 +199,13 @@ export interface NexusGenInputs {
     errorPolicy: NexusGenEnums['BulkErrorPolicy']; // BulkErrorPolicy!
     idempotencyKey: string; // ID!
   }
+  UpdateReviewSettingsInput: { // input type
+    projectId: string; // ID!
+    auditShare?: number | null; // Float
+    goldShare?: number | null; // Float
+    nearDuplicateSimilarity?: number | null; // Float
+    isSameImageApart?: boolean | null; // Boolean
+  }
 }
 
 export interface NexusGenEnums {
@@ -231,6 +247,7 @@ export interface NexusGenObjects {
     model?: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  AnnotatorStats: AnnotatorStats;
   ApiKey: ApiKey;
   ApplyDecisionPayload: { // root type
     decision?: NexusGenRootTypes['Decision'] | null; // Decision
@@ -242,6 +259,11 @@ export interface NexusGenObjects {
     width: number; // Float!
     height: number; // Float!
   }
+  CalibrateThresholdPayload: { // root type
+    report?: NexusGenRootTypes['CalibrationReport'] | null; // CalibrationReport
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  CalibrationReport: CalibrationReport;
   CancelJobPayload: { // root type
     job?: NexusGenRootTypes['Job'] | null; // Job
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
@@ -322,6 +344,7 @@ export interface NexusGenObjects {
     node: NexusGenRootTypes['Decision']; // Decision!
   }
   DecisionPreview: DecisionPreview;
+  EffortPoint: EffortPoint;
   Estimate: { // root type
     value: number; // Float!
     low: number; // Float!
@@ -424,6 +447,7 @@ export interface NexusGenObjects {
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   ReviewPanel: PanelSource;
+  ReviewSettings: ReviewSettings;
   ReviewTask: ReviewTask;
   RevokeApiKeyPayload: { // root type
     apiKey?: NexusGenRootTypes['ApiKey'] | null; // ApiKey
@@ -454,6 +478,7 @@ export interface NexusGenObjects {
     trainingRun?: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  StopSuggestion: StopSuggestion;
   SubmitReviewAnswersPayload: { // root type
     results: NexusGenRootTypes['ReviewAnswerResult'][]; // [ReviewAnswerResult!]!
     nextTasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
@@ -463,6 +488,10 @@ export interface NexusGenObjects {
   TrainingRun: TrainingRun;
   UpdateIdentitiesPayload: { // root type
     results: NexusGenRootTypes['IdentityUpdateResult'][]; // [IdentityUpdateResult!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  UpdateReviewSettingsPayload: { // root type
+    project?: NexusGenRootTypes['Project'] | null; // Project
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   User: User;
@@ -478,7 +507,7 @@ export interface NexusGenObjects {
 }
 
 export interface NexusGenInterfaces {
-  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
+  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['CalibrationReport'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
   UserError: UserErrorSource;
 }
 
@@ -493,6 +522,13 @@ export interface NexusGenFieldTypes {
   ActivateModelPayload: { // field return type
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  AnnotatorStats: { // field return type
+    user: NexusGenRootTypes['User']; // User!
+    answers: number; // Int!
+    medianDurationMs: number; // Int!
+    goldAccuracy: NexusGenRootTypes['Estimate'] | null; // Estimate
+    agreement: NexusGenRootTypes['Estimate'] | null; // Estimate
   }
   ApiKey: { // field return type
     id: string; // ID!
@@ -511,6 +547,20 @@ export interface NexusGenFieldTypes {
     y: number; // Float!
     width: number; // Float!
     height: number; // Float!
+  }
+  CalibrateThresholdPayload: { // field return type
+    report: NexusGenRootTypes['CalibrationReport'] | null; // CalibrationReport
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  CalibrationReport: { // field return type
+    id: string; // ID!
+    targetPrecision: number; // Float!
+    delta: number; // Float!
+    threshold: number | null; // Float
+    precisionLowerBound: number | null; // Float
+    labelsUsed: number; // Int!
+    autoAcceptedShare: number; // Float!
+    labelsNeeded: number | null; // Int
   }
   CancelJobPayload: { // field return type
     job: NexusGenRootTypes['Job'] | null; // Job
@@ -656,6 +706,12 @@ export interface NexusGenFieldTypes {
     tasksResolved: number; // Int!
     riskDelta: number; // Float!
     conflicts: NexusGenRootTypes['Constraint'][]; // [Constraint!]!
+  }
+  EffortPoint: { // field return type
+    answers: number; // Int!
+    activeSeconds: number; // Int!
+    precision: NexusGenRootTypes['Estimate']; // Estimate!
+    recall: NexusGenRootTypes['Estimate']; // Estimate!
   }
   Estimate: { // field return type
     value: number; // Float!
@@ -807,6 +863,8 @@ export interface NexusGenFieldTypes {
     submitReviewAnswers: NexusGenRootTypes['SubmitReviewAnswersPayload']; // SubmitReviewAnswersPayload!
     renewReviewLeases: NexusGenRootTypes['RenewReviewLeasesPayload']; // RenewReviewLeasesPayload!
     releaseReviewTasks: NexusGenRootTypes['ReleaseReviewTasksPayload']; // ReleaseReviewTasksPayload!
+    calibrateThreshold: NexusGenRootTypes['CalibrateThresholdPayload']; // CalibrateThresholdPayload!
+    updateReviewSettings: NexusGenRootTypes['UpdateReviewSettingsPayload']; // UpdateReviewSettingsPayload!
     startTrainingRun: NexusGenRootTypes['StartTrainingRunPayload']; // StartTrainingRunPayload!
     activateModel: NexusGenRootTypes['ActivateModelPayload']; // ActivateModelPayload!
     createDatasetVersion: NexusGenRootTypes['CreateDatasetVersionPayload']; // CreateDatasetVersionPayload!
@@ -841,6 +899,11 @@ export interface NexusGenFieldTypes {
     decisions: NexusGenRootTypes['DecisionConnection']; // DecisionConnection!
     constraints: NexusGenRootTypes['ConstraintConnection']; // ConstraintConnection!
     queueSummary: NexusGenRootTypes['QueueCount'][]; // [QueueCount!]!
+    effortCurve: NexusGenRootTypes['EffortPoint'][]; // [EffortPoint!]!
+    stopSuggestion: NexusGenRootTypes['StopSuggestion']; // StopSuggestion!
+    calibration: NexusGenRootTypes['CalibrationReport'] | null; // CalibrationReport
+    annotatorStats: NexusGenRootTypes['AnnotatorStats'][]; // [AnnotatorStats!]!
+    reviewSettings: NexusGenRootTypes['ReviewSettings']; // ReviewSettings!
     activeModel: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
   }
   ProjectConnection: { // field return type
@@ -900,6 +963,12 @@ export interface NexusGenFieldTypes {
     identity: NexusGenRootTypes['Identity'] | null; // Identity
     items: NexusGenRootTypes['Item'][]; // [Item!]!
     memberCount: number; // Int!
+  }
+  ReviewSettings: { // field return type
+    auditShare: number; // Float!
+    goldShare: number; // Float!
+    nearDuplicateSimilarity: number; // Float!
+    isSameImageApart: boolean; // Boolean!
   }
   ReviewTask: { // field return type
     id: string; // ID!
@@ -961,6 +1030,14 @@ export interface NexusGenFieldTypes {
     trainingRun: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  StopSuggestion: { // field return type
+    isSuggested: boolean; // Boolean!
+    reason: string; // String!
+    recentAnswers: number; // Int!
+    recentChanges: number; // Int!
+    openQuestions: number; // Int!
+    openExpectedWrongPairs: number; // Float!
+  }
   SubmitReviewAnswersPayload: { // field return type
     results: NexusGenRootTypes['ReviewAnswerResult'][]; // [ReviewAnswerResult!]!
     nextTasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
@@ -979,6 +1056,10 @@ export interface NexusGenFieldTypes {
   }
   UpdateIdentitiesPayload: { // field return type
     results: NexusGenRootTypes['IdentityUpdateResult'][]; // [IdentityUpdateResult!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  UpdateReviewSettingsPayload: { // field return type
+    project: NexusGenRootTypes['Project'] | null; // Project
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   User: { // field return type
@@ -1018,6 +1099,13 @@ export interface NexusGenFieldTypeNames {
     model: 'ModelVersion'
     userErrors: 'UserError'
   }
+  AnnotatorStats: { // field return type name
+    user: 'User'
+    answers: 'Int'
+    medianDurationMs: 'Int'
+    goldAccuracy: 'Estimate'
+    agreement: 'Estimate'
+  }
   ApiKey: { // field return type name
     id: 'ID'
     prefix: 'String'
@@ -1035,6 +1123,20 @@ export interface NexusGenFieldTypeNames {
     y: 'Float'
     width: 'Float'
     height: 'Float'
+  }
+  CalibrateThresholdPayload: { // field return type name
+    report: 'CalibrationReport'
+    userErrors: 'UserError'
+  }
+  CalibrationReport: { // field return type name
+    id: 'ID'
+    targetPrecision: 'Float'
+    delta: 'Float'
+    threshold: 'Float'
+    precisionLowerBound: 'Float'
+    labelsUsed: 'Int'
+    autoAcceptedShare: 'Float'
+    labelsNeeded: 'Int'
   }
   CancelJobPayload: { // field return type name
     job: 'Job'
@@ -1180,6 +1282,12 @@ export interface NexusGenFieldTypeNames {
     tasksResolved: 'Int'
     riskDelta: 'Float'
     conflicts: 'Constraint'
+  }
+  EffortPoint: { // field return type name
+    answers: 'Int'
+    activeSeconds: 'Int'
+    precision: 'Estimate'
+    recall: 'Estimate'
   }
   Estimate: { // field return type name
     value: 'Float'
@@ -1331,6 +1439,8 @@ export interface NexusGenFieldTypeNames {
     submitReviewAnswers: 'SubmitReviewAnswersPayload'
     renewReviewLeases: 'RenewReviewLeasesPayload'
     releaseReviewTasks: 'ReleaseReviewTasksPayload'
+    calibrateThreshold: 'CalibrateThresholdPayload'
+    updateReviewSettings: 'UpdateReviewSettingsPayload'
     startTrainingRun: 'StartTrainingRunPayload'
     activateModel: 'ActivateModelPayload'
     createDatasetVersion: 'CreateDatasetVersionPayload'
@@ -1365,6 +1475,11 @@ export interface NexusGenFieldTypeNames {
     decisions: 'DecisionConnection'
     constraints: 'ConstraintConnection'
     queueSummary: 'QueueCount'
+    effortCurve: 'EffortPoint'
+    stopSuggestion: 'StopSuggestion'
+    calibration: 'CalibrationReport'
+    annotatorStats: 'AnnotatorStats'
+    reviewSettings: 'ReviewSettings'
     activeModel: 'ModelVersion'
   }
   ProjectConnection: { // field return type name
@@ -1424,6 +1539,12 @@ export interface NexusGenFieldTypeNames {
     identity: 'Identity'
     items: 'Item'
     memberCount: 'Int'
+  }
+  ReviewSettings: { // field return type name
+    auditShare: 'Float'
+    goldShare: 'Float'
+    nearDuplicateSimilarity: 'Float'
+    isSameImageApart: 'Boolean'
   }
   ReviewTask: { // field return type name
     id: 'ID'
@@ -1485,6 +1606,14 @@ export interface NexusGenFieldTypeNames {
     trainingRun: 'TrainingRun'
     userErrors: 'UserError'
   }
+  StopSuggestion: { // field return type name
+    isSuggested: 'Boolean'
+    reason: 'String'
+    recentAnswers: 'Int'
+    recentChanges: 'Int'
+    openQuestions: 'Int'
+    openExpectedWrongPairs: 'Float'
+  }
   SubmitReviewAnswersPayload: { // field return type name
     results: 'ReviewAnswerResult'
     nextTasks: 'ReviewTask'
@@ -1503,6 +1632,10 @@ export interface NexusGenFieldTypeNames {
   }
   UpdateIdentitiesPayload: { // field return type name
     results: 'IdentityUpdateResult'
+    userErrors: 'UserError'
+  }
+  UpdateReviewSettingsPayload: { // field return type name
+    project: 'Project'
     userErrors: 'UserError'
   }
   User: { // field return type name
@@ -1650,6 +1783,12 @@ export interface NexusGenArgTypes {
     releaseReviewTasks: { // args
       input: NexusGenInputs['ReleaseReviewTasksInput']; // ReleaseReviewTasksInput!
     }
+    calibrateThreshold: { // args
+      input: NexusGenInputs['CalibrateThresholdInput']; // CalibrateThresholdInput!
+    }
+    updateReviewSettings: { // args
+      input: NexusGenInputs['UpdateReviewSettingsInput']; // UpdateReviewSettingsInput!
+    }
     startTrainingRun: { // args
       input: NexusGenInputs['StartTrainingRunInput']; // StartTrainingRunInput!
     }
@@ -1688,6 +1827,9 @@ export interface NexusGenArgTypes {
       first: number; // Int!
       after?: string | null; // String
       kind?: NexusGenEnums['ConstraintKind'] | null; // ConstraintKind
+    }
+    effortCurve: { // args
+      last: number; // Int!
     }
   }
   Query: {
@@ -1735,12 +1877,13 @@ export interface NexusGenArgTypes {
 }
 
 export interface NexusGenAbstractTypeMembers {
-  Node: "User" | "Membership" | "ApiKey" | "Project" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
+  Node: "User" | "Membership" | "ApiKey" | "Project" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "CalibrationReport" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
   UserError: "GenericUserError" | "StaleRevisionError" | "ConstraintConflictError" | "LeaseLostError"
 }
 
 export interface NexusGenTypeInterfaces {
   ApiKey: "Node"
+  CalibrationReport: "Node"
   Cluster: "Node"
   ClusterRun: "Node"
   Constraint: "Node"
