@@ -51,6 +51,7 @@ const schema = z.object({
   MAX_QUERY_COST: count(1, 10_000_000).default(50_000),
   DATABASE_POOL_SIZE: count(1, 200).default(10),
   STATEMENT_TIMEOUT_MS: count(100, 3_600_000).default(30_000),
+  INDEX_MEMORY_MB: count(64, 1_000_000).default(1_024),
 })
 
 export const CONFIG_KEYS = Object.keys(schema.shape)
@@ -92,6 +93,8 @@ export interface Config {
   readonly queryLimits: { readonly maxDepth: number; readonly maxCost: number }
   readonly databasePoolSize: number
   readonly statementTimeoutMs: number
+  /** Most memory that the database may use to build one similarity index. */
+  readonly indexMemoryMb: number
 }
 
 /** Everything that is wrong with the environment, at once. */
@@ -164,5 +167,6 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     queryLimits: { maxDepth: e.MAX_QUERY_DEPTH, maxCost: e.MAX_QUERY_COST },
     databasePoolSize: e.DATABASE_POOL_SIZE,
     statementTimeoutMs: e.STATEMENT_TIMEOUT_MS,
+    indexMemoryMb: e.INDEX_MEMORY_MB,
   })
 }

@@ -1,11 +1,13 @@
 import path from 'node:path'
 import type { Config } from './config.ts'
+import { createBulkWriter } from './infra/bulk-writer.ts'
 import { type Database, openDatabase } from './infra/database.ts'
 import { openEngineRunner } from './infra/engine-runner.ts'
 import { openLocalFileStore } from './infra/file-store-local.ts'
 import { openS3FileStore } from './infra/file-store-s3.ts'
 import { createGuardedFetch } from './infra/guarded-fetch.ts'
 import { createImageCodec } from './infra/image-codec-sharp.ts'
+import { createIndexBuilder } from './infra/index-builder.ts'
 import { openPgBossQueue } from './infra/job-queue-pg-boss.ts'
 import { createLog } from './infra/log.ts'
 import { createTokens, loadSigningSecret } from './infra/tokens.ts'
@@ -28,6 +30,8 @@ export async function openApp(config: Config, database?: Database): Promise<Open
   const app: App = {
     config,
     prisma: db.prisma,
+    bulk: createBulkWriter(db),
+    indexes: createIndexBuilder(db, config.indexMemoryMb),
     queue: await openPgBossQueue(db.pool, log),
     engine,
     files,

@@ -3,10 +3,12 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Config } from '../config.ts'
 import { PrismaClient } from '../generated/prisma/client.ts'
+import { CopyClient } from './copy-client.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
 import { DatabaseError } from './database-error.ts'
 import { migrate } from './migrate.ts'
 import { openPglite, type Pglite } from './pglite.ts'
+import { sessionSettings } from './session-settings.ts'
 
 export interface Database {
   readonly kind: 'embedded' | 'server'
@@ -29,18 +31,24 @@ export async function openDatabase(
   return config.databaseUrl ? openServer(config.databaseUrl, config) : openEmbedded(config.dataDir)
 }
 
+/** Connections to a server; each can run the COPY of `prepareCopy`. */
+export function openServerPool(options: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool({
+    application_name: 'tributary',
+    ...options,
+    ...sessionSettings,
+    Client: CopyClient,
+  } as pg.PoolConfig)
+  // A broken idle connection is dropped by the pool itself; without a listener it would end the process.
+  pool.on('error', () => {})
+  return pool
+}
+
 async function openServer(
   connectionString: string,
   { databasePoolSize, statementTimeoutMs }: Pick<Config, 'databasePoolSize' | 'statementTimeoutMs'>,
 ): Promise<Database> {
-  const pool = new pg.Pool({
-    connectionString,
-    max: databasePoolSize,
-    statement_timeout: statementTimeoutMs,
-    application_name: 'tributary',
-  })
-  // A broken idle connection is dropped by the pool itself; without a listener it would end the process.
-  pool.on('error', () => {})
+  const pool = openServerPool({ connectionString, max: databasePoolSize, statement_timeout: statementTimeoutMs })
   try {
     await migratePool(pool)
   } catch (error) {

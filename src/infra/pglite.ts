@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import { DatabaseError } from './database-error.ts'
 import { type FromThread, PgliteStream, type ToThread } from './pglite-stream.ts'
+import { sessionSettings } from './session-settings.ts'
 
 export interface Pglite {
   readonly pool: pg.Pool
@@ -69,6 +70,7 @@ export async function openPglite(options: PgliteOptions): Promise<Pglite> {
     database: 'postgres',
     max: 1,
     idleTimeoutMillis: 0,
+    ...sessionSettings,
     stream: () => new PgliteStream(thread, () => stopped) as never,
   } as pg.PoolConfig)
   // The next query says what happened; without a listener a broken idle session would end the process.

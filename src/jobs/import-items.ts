@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ensureSpaceIndex } from '../services/embedding-index.ts'
+import { enqueueSpaceIndex } from '../services/embedding-index.ts'
 import { DomainError } from '../services/errors.ts'
 import { checkEmbedding, type ReadyRow, storeBatch } from '../services/import-batch.ts'
 import { confirmLabels } from '../services/import-labels.ts'
@@ -11,7 +11,9 @@ import { refreshStatistics } from '../services/statistics.ts'
 import { type FailedRow, implementJob, type JobContext } from './implement-job.ts'
 
 /** Rows in one transaction: large enough to be fast, small enough to lose little and to hear a cancel. */
-const BATCH = 256
+const BATCH = 4_096
+/** A row with a picture counts as this many: its file is read, decoded and stored. */
+const PICTURE_WEIGHT = 16
 
 /** Failed rows that a restarted import still knows of. */
 const KEPT_FAILURES = 10_000
@@ -62,9 +64,7 @@ export const importItems = implementJob(importJob, async (context) => {
   }
   const actor = { projectId, userId: job.createdById as string, requestId: payload.requestId }
 
-  let batch: ManifestRow[] = []
-  let lastRow = done
-  async function flush(): Promise<void> {
+  async function store(batch: readonly ManifestRow[], lastRow: number): Promise<void> {
     const prepared = await Promise.all(
       batch.map(async (row) => ({ row, ready: await prepare(context, source, space.dimension, row) })),
     )
@@ -77,28 +77,51 @@ export const importItems = implementJob(importJob, async (context) => {
       async (tx) => {
         const outcome = await storeBatch(app, tx, { projectId, space, onExisting: payload.onExisting }, ready)
         const labelled = outcome.created.flatMap(({ itemId, row }) => (row.label ? [{ itemId, label: row.label }] : []))
-        await confirmLabels(tx, actor, labelled)
+        await confirmLabels(app, tx, actor, labelled)
         for (const row of outcome.refused) fail(row)
-        await context.checkpoint(tx, { row: lastRow, failed })
+        // Rows beyond this batch may have been read already: a restart reads them again.
+        await context.checkpoint(tx, { row: lastRow, failed: failed.filter(({ row }) => row <= lastRow) })
       },
       { timeout: 60_000 },
     )
-    batch = []
     context.progress('items', lastRow)
+  }
+
+  // One batch is stored while the next is read.
+  let storing: Promise<void> = Promise.resolve()
+  let batch: ManifestRow[] = []
+  let weight = 0
+  let lastRow = done
+  async function flush(): Promise<void> {
+    await storing
+    storing = store(batch, lastRow)
+    // Its failure is thrown by the next flush; without a listener it would end the process before that.
+    storing.catch(() => {})
+    batch = []
+    weight = 0
   }
 
   context.progress('items', done)
   const rows = readManifest(source.fileName, await source.open())
   if (!rows) throw new DomainError('INVALID', `no reader for ${source.fileName}`)
-  for await (const row of rows) {
-    signal.throwIfAborted()
-    if (row.row <= done) continue
-    lastRow = row.row
-    if (isBroken(row)) fail(row)
-    else batch.push(row)
-    if (batch.length >= BATCH) await flush()
+  try {
+    for await (const row of rows) {
+      signal.throwIfAborted()
+      if (row.row <= done) continue
+      lastRow = row.row
+      if (isBroken(row)) fail(row)
+      else {
+        batch.push(row)
+        weight += row.image ? PICTURE_WEIGHT : 1
+      }
+      if (weight >= BATCH) await flush()
+    }
+    await flush()
+    await storing
+  } finally {
+    // Nothing is written any more once the job is settled.
+    await storing.catch(() => {})
   }
-  await flush()
   await refreshStatistics(
     app,
     'Item',
@@ -109,6 +132,5 @@ export const importItems = implementJob(importJob, async (context) => {
     'Constraint',
     'DecisionIdentity',
   )
-  context.progress('index')
-  await ensureSpaceIndex(app, space)
+  await enqueueSpaceIndex(app, space, job.createdById ?? undefined)
 })

@@ -1,3 +1,4 @@
+import { buildEmbeddingIndex } from './build-embedding-index.ts'
 import { buildReviewQueue } from './build-review-queue.ts'
 import { clusterItems } from './cluster-items.ts'
 import { freezeDataset } from './freeze-dataset.ts'
@@ -6,4 +7,12 @@ import { trainModel } from './train-model.ts'
 import { writeExport } from './write-export.ts'
 
 /** The code of every job; start-up checks that each declared job is here once. */
-export const jobHandlers = [importItems, clusterItems, buildReviewQueue, trainModel, freezeDataset, writeExport]
+export const jobHandlers = [
+  importItems,
+  buildEmbeddingIndex,
+  clusterItems,
+  buildReviewQueue,
+  trainModel,
+  freezeDataset,
+  writeExport,
+]

@@ -1,8 +1,13 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { BulkWriter } from './bulk-port.ts'
 import type { EngineRunner } from './engine-port.ts'
+
 import type { GuardedFetch } from './guarded-fetch-port.ts'
+
+import type { IndexBuilder } from './index-builder-port.ts'
+
 import type { JobQueue } from './job-queue-port.ts'
 import type { Clock, FileStore, ImageCodec, Tokens } from './ports.ts'
 
@@ -10,6 +15,8 @@ import type { Clock, FileStore, ImageCodec, Tokens } from './ports.ts'
 export interface App {
   readonly config: Config
   readonly prisma: PrismaClient
+  readonly bulk: BulkWriter
+  readonly indexes: IndexBuilder
   readonly queue: JobQueue
   readonly engine: EngineRunner
   readonly files: FileStore

@@ -1,4 +1,4 @@
-import type { EmbeddingSpace, ImportConflict, Item, Prisma } from '../generated/prisma/client.ts'
+import type { EmbeddingSpace, ImportConflict } from '../generated/prisma/client.ts'
 import type { App, Tx } from './app.ts'
 import { newId } from './id.ts'
 import type { ManifestRow } from './manifest.ts'
@@ -62,10 +62,9 @@ export async function storeBatch(
   }
   const known = new Map(
     (
-      await tx.item.findMany({
-        where: { projectId, externalKey: { in: [...byKey.keys()] } },
-        select: { id: true, externalKey: true, erasedAt: true },
-      })
+      await tx.$queryRaw<{ id: string; externalKey: string; erasedAt: Date | null }[]>`
+        /* storeBatch: known */ SELECT "id", "externalKey", "erasedAt" FROM "Item"
+        WHERE "projectId" = ${projectId}::uuid AND "externalKey" = ANY(${[...byKey.keys()]}::text[])`
     ).map((item) => [item.externalKey, item]),
   )
   const created: { itemId: string; row: ReadyRow }[] = []
@@ -77,33 +76,70 @@ export async function storeBatch(
     else if (onExisting === 'REJECT') refused.push({ ...row, problem: `externalKey ${row.externalKey} exists already` })
     else if (onExisting === 'REPLACE') replaced.push({ itemId: item.id, row })
   }
-  if (created.length > 0)
-    await tx.item.createMany({ data: created.map(({ itemId, row }) => itemOf(projectId, itemId, row)) })
-  for (const { itemId, row } of replaced) {
-    const { projectId: _p, id: _i, externalKey: _k, ...data } = itemOf(projectId, itemId, row)
-    await tx.item.update({ where: { projectId_id: { projectId, id: itemId } }, data })
-  }
-  await writeEmbeddings(app, tx, space, [...created, ...replaced])
+  await insertItems(app, tx, projectId, created)
+  await insertEmbeddings(app, tx, space, created)
+  await replaceItems(tx, projectId, replaced)
+  await replaceEmbeddings(app, tx, space, replaced)
   return { created, refused: refused.map(({ row, externalKey, problem }) => ({ row, externalKey, problem })) }
 }
 
-const itemOf = (projectId: string, id: string, row: ReadyRow): Prisma.ItemCreateManyInput & Pick<Item, 'id'> => ({
-  projectId,
-  id,
-  externalKey: row.externalKey,
-  imageKey: row.imageKey,
-  width: row.width,
-  height: row.height,
-  ...(row.box && { box: row.box }),
-  ...(row.metadata && { metadata: row.metadata as Prisma.InputJsonObject }),
-})
+interface Placed {
+  readonly itemId: string
+  readonly row: ReadyRow
+}
 
-/** One binary array parameter for the whole batch: ten times faster than rows of text. */
-async function writeEmbeddings(
+async function insertItems(app: App, tx: Tx, projectId: string, items: readonly Placed[]): Promise<void> {
+  const rows = items.map(({ row }) => row)
+  await app.bulk.insert(tx, 'Item', items.length, {
+    projectId: { type: 'uuid', value: projectId },
+    id: { type: 'uuid', values: items.map(({ itemId }) => itemId) },
+    externalKey: { type: 'text', values: rows.map(({ externalKey }) => externalKey) },
+    imageKey: { type: 'text', values: rows.map(({ imageKey }) => imageKey) },
+    width: { type: 'int4', values: rows.map(({ width }) => width) },
+    height: { type: 'int4', values: rows.map(({ height }) => height) },
+    box: { type: 'jsonb', values: rows.map(({ box }) => box) },
+    metadata: { type: 'jsonb', values: rows.map(({ metadata }) => metadata) },
+  })
+}
+
+async function insertEmbeddings(app: App, tx: Tx, space: EmbeddingSpace, items: readonly Placed[]): Promise<void> {
+  const embedded = items.filter(({ row }) => row.embedding)
+  await app.bulk.insert(tx, 'Embedding', embedded.length, {
+    projectId: { type: 'uuid', value: space.projectId },
+    spaceId: { type: 'uuid', value: space.id },
+    itemId: { type: 'uuid', values: embedded.map(({ itemId }) => itemId) },
+    vector: { type: 'vector', values: embedded.map(({ row }) => row.embedding as Float32Array) },
+  })
+}
+
+/** What a row says replaces what stands there; what it is silent about stays. */
+async function replaceItems(tx: Tx, projectId: string, items: readonly Placed[]): Promise<void> {
+  if (items.length === 0) return
+  const rows = items.map(({ itemId: id, row }) => ({
+    id,
+    imageKey: row.imageKey,
+    width: row.width,
+    height: row.height,
+    box: row.box,
+    metadata: row.metadata,
+  }))
+  await tx.$executeRaw`
+    /* replaceItems */
+    UPDATE "Item" i SET "imageKey" = coalesce(r."imageKey", i."imageKey"), 
+      "width" = CASE WHEN r."imageKey" IS NULL THEN i."width" ELSE r."width" END,
+      "height" = CASE WHEN r."imageKey" IS NULL THEN i."height" ELSE r."height" END,
+      "box" = coalesce(r."box", i."box"), "metadata" = coalesce(r."metadata", i."metadata")
+    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r("id" uuid, "imageKey" text, "width" int, "height" int,
+      "box" jsonb, "metadata" jsonb)
+    WHERE i."projectId" = ${projectId}::uuid AND i."id" = r."id"`
+}
+
+/** One binary array parameter for all: ten times faster than rows of text. */
+async function replaceEmbeddings(
   app: App,
   tx: Tx,
   { projectId, id: spaceId }: EmbeddingSpace,
-  items: readonly { itemId: string; row: ReadyRow }[],
+  items: readonly Placed[],
 ): Promise<void> {
   const embedded = items.filter(({ row }) => row.embedding)
   if (embedded.length === 0) return
@@ -113,7 +149,7 @@ async function writeEmbeddings(
     oid,
   )
   await tx.$executeRaw`
-    /* writeEmbeddings */
+    /* replaceEmbeddings */
     INSERT INTO "Embedding" ("projectId", "spaceId", "itemId", "vector")
     SELECT ${projectId}::uuid, ${spaceId}::uuid, t.item, t.vector
     FROM unnest(${embedded.map(({ itemId }) => itemId)}::uuid[], ${vectors}::vector[]) AS t(item, vector)

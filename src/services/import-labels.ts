@@ -1,4 +1,4 @@
-import type { Tx } from './app.ts'
+import type { App, Tx } from './app.ts'
 import { recordAudit } from './audit.ts'
 import { newId } from './id.ts'
 
@@ -12,6 +12,7 @@ export interface LabelledItem {
  * together by must-links to the first of them. One CONFIRM decision a batch stands in the ledger.
  */
 export async function confirmLabels(
+  app: App,
   tx: Tx,
   actor: { projectId: string; userId: string; requestId: string },
   items: readonly LabelledItem[],
@@ -35,8 +36,12 @@ export async function confirmLabels(
   const identities = new Map<string, { id: string; anchor: string | null; before: number | null }>()
   for (const { name, ...identity } of known) if (!identities.has(name)) identities.set(name, identity)
   const fresh = labels.filter((label) => !identities.has(label)).map((name) => ({ id: newId(), name }))
-  await tx.identity.createMany({
-    data: fresh.map(({ id, name }) => ({ projectId, id, name, state: 'CONFIRMED', revision: 0 })),
+  await app.bulk.insert(tx, 'Identity', fresh.length, {
+    projectId: { type: 'uuid', value: projectId },
+    id: { type: 'uuid', values: fresh.map(({ id }) => id) },
+    name: { type: 'text', values: fresh.map(({ name }) => name) },
+    state: { type: 'IdentityState', value: 'CONFIRMED' },
+    revision: { type: 'int4', value: 0 },
   })
   for (const { id, name } of fresh) identities.set(name, { id, anchor: null, before: null })
 
@@ -60,51 +65,59 @@ export async function confirmLabels(
       requestId,
     },
   })
-  await tx.identityMember.createMany({
-    data: members.map((member) => ({ projectId, ...member, source: 'HUMAN' as const })),
+  const itemIds = members.map(({ itemId }) => itemId)
+  const identityIds = members.map(({ identityId }) => identityId)
+  await app.bulk.insert(tx, 'IdentityMember', members.length, {
+    projectId: { type: 'uuid', value: projectId },
+    itemId: { type: 'uuid', values: itemIds },
+    identityId: { type: 'uuid', values: identityIds },
+    source: { type: 'MembershipSource', value: 'HUMAN' },
   })
-  await tx.membershipEvent.createMany({
-    data: members.map(({ itemId, identityId }) => ({
-      projectId,
-      id: newId(),
-      ledgerRevision,
-      itemId,
-      toIdentityId: identityId,
-      toSource: 'HUMAN' as const,
-      decisionId,
-    })),
+  await app.bulk.insert(tx, 'MembershipEvent', members.length, {
+    projectId: { type: 'uuid', value: projectId },
+    id: { type: 'uuid', values: members.map(() => newId()) },
+    ledgerRevision: { type: 'int4', value: ledgerRevision },
+    itemId: { type: 'uuid', values: itemIds },
+    toIdentityId: { type: 'uuid', values: identityIds },
+    toSource: { type: 'MembershipSource', value: 'HUMAN' },
+    decisionId: { type: 'uuid', value: decisionId },
   })
-  await tx.constraint.createMany({
-    data: links.map(({ left, right }) => ({
-      projectId,
-      id: newId(),
-      kind: 'MUST_LINK' as const,
-      leftItemId: left,
-      rightItemId: right,
-      decisionId,
-    })),
+  await app.bulk.insert(tx, 'Constraint', links.length, {
+    projectId: { type: 'uuid', value: projectId },
+    id: { type: 'uuid', values: links.map(() => newId()) },
+    kind: { type: 'ConstraintKind', value: 'MUST_LINK' },
+    leftItemId: { type: 'uuid', values: links.map(({ left }) => left) },
+    rightItemId: { type: 'uuid', values: links.map(({ right }) => right) },
+    decisionId: { type: 'uuid', value: decisionId },
   })
   const touched = [...identities.entries()]
+  const added = new Map<string, { n: number; cover: string }>()
+  for (const { itemId, identityId } of members) {
+    const known = added.get(identityId)
+    if (!known) added.set(identityId, { n: 1, cover: itemId })
+    else {
+      known.n++
+      if (itemId < known.cover) known.cover = itemId
+    }
+  }
   await tx.$executeRaw`
     /* confirmLabels: counts */
-    UPDATE "Identity" i SET "revision" = i."revision" + 1, "updatedAt" = now(), "memberCount" = s.n,
-      "coverItemId" = coalesce(i."coverItemId", s.cover)
-    FROM (SELECT "identityId", count(*)::int AS n, (array_agg("itemId" ORDER BY "itemId"))[1] AS cover
-      FROM "IdentityMember" WHERE "projectId" = ${projectId}::uuid
-        AND "identityId" = ANY(${touched.map(([, { id }]) => id)}::uuid[]) GROUP BY 1) s
-    WHERE i."projectId" = ${projectId}::uuid AND i."id" = s."identityId"`
-  await tx.decisionIdentity.createMany({
-    data: touched.map(([name, { id, before }]) => ({
-      projectId,
-      decisionId,
-      identityId: id,
-      revisionBefore: before,
-      revisionAfter: (before ?? 0) + 1,
-      stateBefore: before === null ? null : ('CONFIRMED' as const),
-      stateAfter: 'CONFIRMED' as const,
-      nameBefore: before === null ? null : name,
-      nameAfter: name,
-    })),
+    UPDATE "Identity" i SET "revision" = i."revision" + 1, "updatedAt" = now(), "memberCount" = i."memberCount" + t.n,
+      "coverItemId" = coalesce(i."coverItemId", t.cover)
+    FROM unnest(${[...added.keys()]}::uuid[], ${[...added.values()].map(({ n }) => n)}::int[],
+      ${[...added.values()].map(({ cover }) => cover)}::uuid[]) AS t(id, n, cover)
+    WHERE i."projectId" = ${projectId}::uuid AND i."id" = t.id`
+  const facts = touched.map(([, identity]) => identity)
+  await app.bulk.insert(tx, 'DecisionIdentity', touched.length, {
+    projectId: { type: 'uuid', value: projectId },
+    decisionId: { type: 'uuid', value: decisionId },
+    identityId: { type: 'uuid', values: facts.map(({ id }) => id) },
+    revisionBefore: { type: 'int4', values: facts.map(({ before }) => before) },
+    revisionAfter: { type: 'int4', values: facts.map(({ before }) => (before ?? 0) + 1) },
+    stateBefore: { type: 'IdentityState', values: facts.map(({ before }) => (before === null ? null : 'CONFIRMED')) },
+    stateAfter: { type: 'IdentityState', value: 'CONFIRMED' },
+    nameBefore: { type: 'text', values: touched.map(([name, { before }]) => (before === null ? null : name)) },
+    nameAfter: { type: 'text', values: touched.map(([name]) => name) },
   })
   await recordAudit(
     tx,

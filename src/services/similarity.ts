@@ -1,7 +1,9 @@
 import { type EmbeddingSpace, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
+import { indexedForm } from './embedding-index.ts'
 import { invalid, notFound } from './errors.ts'
+import { encodeVector } from './vectors.ts'
 
 /** A neighbour with its cosine similarity. */
 export interface SimilarItem {
@@ -17,8 +19,8 @@ export interface SimilarOptions {
 }
 
 const MAX_SIMILAR = 100
-/** Candidates the HNSW search keeps: recall@10 of .95 and more on the sets measured, see docs/decisions.md. */
-const EF_SEARCH = 120
+/** Neighbours are found by 16-bit vectors and ordered by the full ones: this many times what is asked for, and a few. */
+const RERANKED = (first: number) => 2 * first + 10
 
 /** Ids are inlined, so that the planner can prove the predicate of the space's own index. */
 const uuidLiteral = (id: string): Prisma.Sql => {
@@ -29,7 +31,16 @@ const uuidLiteral = (id: string): Prisma.Sql => {
 const inSpace = ({ projectId, id }: Pick<EmbeddingSpace, 'projectId' | 'id'>) =>
   Prisma.sql`e."projectId" = ${uuidLiteral(projectId)} AND e."spaceId" = ${uuidLiteral(id)}`
 
-const typed = (column: string, dimension: number) => Prisma.raw(`${column}::vector(${Math.trunc(dimension)})`)
+/** The nearest rows of a space to a vector: candidates by the index where there is one, their order by the full vectors. */
+function nearest(space: EmbeddingSpace, query: Prisma.Sql, first: number, and: Prisma.Sql = Prisma.empty): Prisma.Sql {
+  const indexed = Prisma.raw(indexedForm('e."vector"', space.dimension))
+  const cast = Prisma.raw(`halfvec(${Math.trunc(space.dimension)})`)
+  return Prisma.sql`
+    SELECT c."itemId", c."vector" <=> ${query} AS "distance" FROM (
+      SELECT e."itemId", e."vector" FROM "Embedding" e WHERE ${inSpace(space)} ${and}
+      ORDER BY ${indexed} <#> l2_normalize(${query})::${cast} LIMIT ${RERANKED(first)}) c
+    ORDER BY "distance" LIMIT ${first}`
+}
 
 function checkSize(first: number): void {
   if (first < 1 || first > MAX_SIMILAR) throw invalid(`first must be 1 to ${MAX_SIMILAR}: got ${first}`, 'first')
@@ -45,15 +56,6 @@ export async function getActiveSpace(app: { prisma: App['prisma'] | Tx }, projec
   return space
 }
 
-async function search<Row>(app: App, query: Prisma.Sql): Promise<Row[]> {
-  return app.prisma.$transaction(async (tx) => {
-    // Iterative scans keep filtered searches from coming back short (pgvector 0.8).
-    await tx.$queryRawUnsafe(`SELECT set_config('hnsw.ef_search', '${EF_SEARCH}', true),
-      set_config('hnsw.iterative_scan', 'relaxed_order', true)`)
-    return tx.$queryRaw<Row[]>(query)
-  })
-}
-
 /**
  * Nearest neighbours of items in the active space, best first; the item itself is left out. One statement for all items.
  * Approximate once the space has its HNSW index, exact before.
@@ -66,22 +68,16 @@ export async function findSimilar(
 ): Promise<SimilarItem[][]> {
   checkSize(first)
   const space = await getActiveSpace(app, projectId)
-  const column = typed('e."vector"', space.dimension)
   const notIn = excludeIdentityId
     ? Prisma.sql`AND NOT EXISTS (SELECT 1 FROM "IdentityMember" m WHERE m."projectId" = e."projectId"
         AND m."itemId" = e."itemId" AND m."identityId" = ${excludeIdentityId}::uuid)`
     : Prisma.empty
-  const rows = await search<{ queryId: string; itemId: string; distance: number }>(
-    app,
-    Prisma.sql`/* findSimilar */
-      SELECT q."itemId" AS "queryId", n."itemId", n."distance" FROM "Embedding" q
-      CROSS JOIN LATERAL (
-        SELECT e."itemId", ${column} <=> ${typed('q."vector"', space.dimension)} AS "distance" FROM "Embedding" e
-        WHERE ${inSpace(space)} AND e."itemId" <> q."itemId" ${notIn}
-        ORDER BY ${column} <=> ${typed('q."vector"', space.dimension)} LIMIT ${first}) n
-      WHERE q."projectId" = ${uuidLiteral(projectId)} AND q."spaceId" = ${uuidLiteral(space.id)}
-        AND q."itemId" = ANY(${[...itemIds]}::uuid[])`,
-  )
+  const rows = await app.prisma.$queryRaw<{ queryId: string; itemId: string; distance: number }[]>`
+    /* findSimilar */
+    SELECT q."itemId" AS "queryId", n."itemId", n."distance" FROM "Embedding" q
+    CROSS JOIN LATERAL (${nearest(space, Prisma.sql`q."vector"`, first, Prisma.sql`AND e."itemId" <> q."itemId" ${notIn}`)}) n
+    WHERE q."projectId" = ${uuidLiteral(projectId)} AND q."spaceId" = ${uuidLiteral(space.id)}
+      AND q."itemId" = ANY(${[...itemIds]}::uuid[])`
   const byQuery = new Map<string, SimilarItem[]>(itemIds.map((id) => [id, []]))
   for (const { queryId, itemId, distance } of rows) {
     const similarity = 1 - distance
@@ -118,17 +114,14 @@ export async function searchByVector(
   if (vector.length !== space.dimension) {
     throw invalid(`vector must have ${space.dimension} values: got ${vector.length}`, 'input', 'vector')
   }
-  if (!vector.every(Number.isFinite) || vector.every((value) => value === 0)) {
+  // As it is stored, in 32 bits: a value beyond them is infinite.
+  const values = Float32Array.from(vector)
+  if (!values.every(Number.isFinite) || values.every((value) => value === 0)) {
     throw invalid('vector must be finite and not all zero', 'input', 'vector')
   }
-  const column = typed('e."vector"', space.dimension)
-  const query = Prisma.sql`${JSON.stringify(vector)}::vector`
-  const rows = await search<{ itemId: string; distance: number }>(
-    app,
-    Prisma.sql`/* searchByVector */
-      SELECT e."itemId", ${column} <=> ${query} AS "distance" FROM "Embedding" e
-      WHERE ${inSpace(space)} ORDER BY ${column} <=> ${query} LIMIT ${first}`,
-  )
+  const query = Prisma.sql`${encodeVector(values)}::vector`
+  const rows = await app.prisma.$queryRaw<{ itemId: string; distance: number }[]>`
+    /* searchByVector */ ${nearest(space, query, first)}`
   return rows
     .map(({ itemId, distance }) => ({ projectId, itemId, similarity: 1 - distance }))
     .sort((a, b) => b.similarity - a.similarity)

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encodeId } from '../../src/resolvers/global-id.ts'
 import { blobs } from '../engine/support/data.ts'
 import { key, openTestApp, type TestApp } from '../support/app.ts'
 
@@ -48,10 +49,12 @@ describe('similarity search over a large space', () => {
   afterAll(() => t.close())
 
   it('has its HNSW index, and finds .95 of the ten nearest', async () => {
+    const index = await t.app.prisma.job.findFirstOrThrow({ where: { kind: 'embedding_index' } })
+    expect(await t.waitForJob(encodeId('Job', index))).toMatchObject({ state: 'SUCCEEDED' })
     const spaces = await t.app.prisma.embeddingSpace.findMany({ select: { indexedAt: true } })
     expect(spaces.every(({ indexedAt }) => indexedAt !== null)).toBe(true)
     const indexes = await t.app.prisma.$queryRaw<{ indexdef: string }[]>`
-      SELECT indexdef FROM pg_indexes WHERE indexdef LIKE '%hnsw%vector_cosine_ops%'`
+      SELECT indexdef FROM pg_indexes WHERE indexdef LIKE '%hnsw%halfvec_ip_ops%'`
     expect(indexes.length).toBeGreaterThan(0)
     let found = 0
     const queries = Array.from({ length: 40 }, (_, i) => (i * 131) % features.rows)

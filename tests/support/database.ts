@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { connectPrisma, type Database } from '../../src/infra/database.ts'
+import { connectPrisma, type Database, openServerPool } from '../../src/infra/database.ts'
 import { migrate } from '../../src/infra/migrate.ts'
 import { openPglite } from '../../src/infra/pglite.ts'
 
@@ -32,8 +32,7 @@ async function openOnServer(url: string): Promise<Database> {
   await admin.query(`CREATE DATABASE "${name}"`)
   const own = new URL(url)
   own.pathname = `/${name}`
-  const pool = new pg.Pool({ connectionString: own.href, max: 10 })
-  pool.on('error', () => {})
+  const pool = openServerPool({ connectionString: own.href, max: 10 })
   const client = await pool.connect()
   await migrate(client)
   client.release()

@@ -1,0 +1,16 @@
+import { buildSpaceIndex, embeddingIndexJob } from '../services/embedding-index.ts'
+import { implementJob } from './implement-job.ts'
+
+/** Until it is done searches are exact, which takes longer and finds the same. */
+export const buildEmbeddingIndex = implementJob(embeddingIndexJob, async ({ app, job, payload, signal, progress }) => {
+  const { projectId } = job
+  const space = await app.prisma.embeddingSpace.findUniqueOrThrow({
+    where: { projectId_id: { projectId, id: payload.spaceId } },
+  })
+  if (space.indexedAt) return
+  progress('index')
+  await buildSpaceIndex(app, space, {
+    signal,
+    onProgress: (completed, total) => progress('index', completed, total),
+  })
+})
