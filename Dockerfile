@@ -6,6 +6,7 @@ COPY scripts scripts
 COPY native native
 RUN npm ci
 COPY . .
+RUN npm run build:web
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 TRIBUTARY_DATA_DIR=/data

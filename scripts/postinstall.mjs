@@ -1,5 +1,7 @@
-// After npm install: the Prisma client is generated and the native kernels are compiled. Neither needs a network.
+// After npm install: the Prisma client is generated, the native kernels are compiled and the review page is built. None of
+// them needs a network.
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import process from 'node:process'
 
@@ -29,6 +31,12 @@ if (prisma) {
     console.error(`the Prisma client could not be generated:\n${stdout}\n${stderr}`)
     process.exit(1)
   }
+}
+
+// A container image copies the page's sources after it has installed packages.
+if (existsSync('web/src')) {
+  const { status } = spawnSync(process.execPath, ['scripts/build-web.mjs'], { stdio: 'inherit' })
+  if (status !== 0) console.error('the review page was not built: "npm run build:web" says why')
 }
 
 const { status } = spawnSync(process.execPath, ['scripts/build-native.mjs'], { stdio: 'inherit' })

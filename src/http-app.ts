@@ -10,6 +10,7 @@ import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import { formatError } from './graphql-errors.ts'
 import { mediaRoutes } from './infra/media-route.ts'
+import { PAGE_DOCUMENTS, reviewPageRoutes } from './infra/review-page-route.ts'
 import { createSubscribe } from './live-subscribe.ts'
 import { checkQuery } from './query-limits.ts'
 import { type Context, createContext } from './resolvers/context.ts'
@@ -18,6 +19,8 @@ import type { App } from './services/app.ts'
 import { authenticate } from './services/authenticate.ts'
 import { DomainError } from './services/errors.ts'
 import { describeHealth } from './services/health.ts'
+import { authorizationOf, sessionRoutes } from './session-routes.ts'
+import { openTrustedDocuments, persistedQueryCache } from './trusted-documents.ts'
 
 /** Largest GraphQL request. */
 const MAX_BODY = '1mb'
@@ -87,7 +90,7 @@ function liveOperations(app: App, schema: GraphQLSchema) {
   return { contexts, prepare }
 }
 
-/** The whole HTTP surface: GraphQL over POST, WebSocket and SSE; signed media; health. */
+/** The whole HTTP surface: GraphQL over POST, WebSocket and SSE; signed media; the review page; health. */
 export async function createHttpApp(app: App): Promise<HttpApp> {
   const schema = buildSchema()
   const web = express()
@@ -122,6 +125,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
     introspection: true,
     hideSchemaDetailsFromClientErrors: false,
     includeStacktraceInErrorResponses: false,
+    persistedQueries: { cache: persistedQueryCache(openTrustedDocuments(PAGE_DOCUMENTS)) },
     formatError: (formatted, error) => formatError(app.log, formatted, error),
     plugins: [
       ApolloServerPluginDrainHttpServer({ httpServer: server }),
@@ -140,11 +144,13 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
     res.status(health.status === 'ok' ? 200 : 503).json(health)
   })
   web.use(mediaRoutes(app))
+  web.use(sessionRoutes(app))
+  web.use(reviewPageRoutes())
   const sse = createSseHandler({
     schema,
     subscribe: subscribeLive as never,
     authenticate: async (req) => {
-      const authorization = req.raw.get('authorization')
+      const authorization = authorizationOf(app, req.raw)
       try {
         await live.contexts(authorization)
         return randomUUID()
@@ -156,7 +162,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
         ]
       }
     },
-    onSubscribe: (req, params) => live.prepare(req.raw.get('authorization'), params as never) as never,
+    onSubscribe: (req, params) => live.prepare(authorizationOf(app, req.raw), params as never) as never,
   })
   web.use('/graphql/stream', sse)
   web.use(
@@ -167,7 +173,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
         const requestId = requestIdOf(req)
         res.setHeader('x-request-id', requestId)
         try {
-          return createContext(app, await authenticate(app, req.get('authorization'), requestId))
+          return createContext(app, await authenticate(app, authorizationOf(app, req), requestId))
         } catch (error) {
           throw asGraphQLError(error)
         }
@@ -177,7 +183,10 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   web.use((req, res) => {
     res.status(404).json({
       errors: [
-        { message: `nothing is served at ${req.path}: GraphQL is at /graphql`, extensions: { code: 'NOT_FOUND' } },
+        {
+          message: `nothing is served at ${req.path}: GraphQL is at /graphql, the review page at /review`,
+          extensions: { code: 'NOT_FOUND' },
+        },
       ],
     })
   })

@@ -76,4 +76,16 @@ describe('imports go towards services and engine', () => {
   it('there is no file for whatever is left over', () => {
     expect(files.filter((file) => /(^|\/)(utils?|helpers?|misc|common-utils)(\/|\.ts$)/.test(file))).toEqual([])
   })
+
+  it('the review page knows the API by its generated documents alone', () => {
+    const outside = readdirSync('web/src', { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.tsx?$/.test(file))
+      .flatMap((file) =>
+        [...readFileSync(path.join('web/src', file), 'utf8').matchAll(/from '([^']+)'/g)]
+          .map(([, specifier]) => specifier as string)
+          .filter((specifier) => path.posix.join(path.posix.dirname(file), specifier).startsWith('..'))
+          .map((specifier) => `web/src/${file} imports ${specifier}`),
+      )
+    expect(outside).toEqual([])
+  })
 })

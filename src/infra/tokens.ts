@@ -1,4 +1,12 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { MintedKey, Tokens } from '../services/ports.ts'
@@ -8,6 +16,10 @@ const PERSONAL = 'trp'
 const SECRET_BYTES = 32
 /** Signatures of the same path are the same within such a window, so that browsers cache what they name. */
 const WINDOW_SECONDS = 300
+
+/** AES-GCM's own sizes. */
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
 
 const bytesOf = (uuid: string) => Buffer.from(uuid.replaceAll('-', ''), 'hex')
 
@@ -53,6 +65,7 @@ export function createTokens(signingSecret: string, nowMs: () => number = Date.n
   const sign = (path: string, expiry: number) =>
     createHmac('sha256', signingSecret).update(`${path}\n${expiry}`).digest('base64url')
   const equal = (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b)
+  const sessionKey = new Uint8Array(hkdfSync('sha256', signingSecret, '', 'tributary session', 32))
 
   return {
     mintApiKey: (projectId, keyId) => mint(API_KEY, Buffer.concat([bytesOf(projectId), bytesOf(keyId)])),
@@ -78,6 +91,27 @@ export function createTokens(signingSecret: string, nowMs: () => number = Date.n
       if (typeof s !== 'string' || !Number.isSafeInteger(expiry)) return 'forged'
       if (!equal(Buffer.from(sign(path, expiry)), Buffer.from(s))) return 'forged'
       return expiry * 1000 > nowMs() ? 'ok' : 'expired'
+    },
+    sealSession(credential, lifeSeconds) {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv('aes-256-gcm', sessionKey, nonce)
+      const expiry = Math.ceil(nowMs() / 1000) + lifeSeconds
+      const body = Buffer.concat([cipher.update(`${expiry} ${credential}`, 'utf8'), cipher.final()])
+      return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64url')
+    },
+    openSession(sealed) {
+      const bytes = Buffer.from(sealed, 'base64url')
+      if (bytes.length <= NONCE_BYTES + TAG_BYTES) return undefined
+      const decipher = createDecipheriv('aes-256-gcm', sessionKey, bytes.subarray(0, NONCE_BYTES))
+      decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
+      let text: string
+      try {
+        text = decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+      } catch {
+        return undefined
+      }
+      const space = text.indexOf(' ')
+      return Number(text.slice(0, space)) * 1000 > nowMs() ? text.slice(space + 1) : undefined
     },
   }
 }

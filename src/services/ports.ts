@@ -66,4 +66,8 @@ export interface Tokens {
   signPath(path: string, lifeSeconds: number): string
   /** Whether a signed path and query are ours and still valid. */
   verifyPath(path: string, query: { e?: unknown; s?: unknown }): 'ok' | 'expired' | 'forged'
+  /** A credential encrypted for a browser's cookie, useless after the life given. */
+  sealSession(credential: string, lifeSeconds: number): string
+  /** The credential of a sealed session; undefined when it is not ours, was altered, or has ended. */
+  openSession(sealed: string): string | undefined
 }
