@@ -3,7 +3,7 @@ import * as runs from '../services/cluster-runs.ts'
 import { publishClusterRun as publish } from '../services/publish-cluster-run.ts'
 import { diffRuns } from '../services/run-diff.ts'
 import * as vertices from '../services/run-vertices.ts'
-import { type PageArgs, pageOf, toConnection } from './connection.ts'
+import { byId, type PageArgs, pageOf, toConnection } from './connection.ts'
 import type { Context } from './context.ts'
 import { decodeId, decodeRoot, encodeId, encodeRunNode } from './global-id.ts'
 import { payload } from './payload.ts'
@@ -46,7 +46,7 @@ export const publishedRun = ({ id, publishedRunId }: Project, _args: unknown, { 
 
 export async function projectRuns({ id }: Project, args: PageArgs, { app, viewer }: Context) {
   const page = pageOf(args)
-  return toConnection(page, await runs.listClusterRuns(app, viewer, id, page), (run) => [run.id], asNode)
+  return byId(page, await runs.listClusterRuns(app, viewer, id, page))
 }
 
 export async function runClusters(run: ClusterRun, args: PageArgs, { app, viewer }: Context) {

@@ -52,3 +52,12 @@ export function toConnection<Row, Node, Extra extends object = object>(
     },
   }
 }
+
+/** The connection of rows that are listed newest first: the id is the cursor. */
+export const byId = <Row extends { id: string }>(page: Page, result: PageResult<Row>) =>
+  toConnection(
+    page,
+    result,
+    ({ id }) => [id],
+    (node) => ({ node }),
+  )

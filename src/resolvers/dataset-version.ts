@@ -5,19 +5,29 @@ import type {
   ExportFormat,
   IdentityState,
   Job,
+  Project,
 } from '../generated/prisma/client.ts'
 import * as datasets from '../services/dataset-versions.ts'
 import * as exports from '../services/exports.ts'
 import { downloadUrl } from '../services/media.ts'
+import { byId, type PageArgs, pageOf } from './connection.ts'
 import type { Context } from './context.ts'
 import { decodeId, decodeRoot, encodeId } from './global-id.ts'
 import { payload } from './payload.ts'
 
 export const id = (version: DatasetVersion) => encodeId('DatasetVersion', version)
+export const versionJob = ({ projectId, jobId }: DatasetVersion, _args: unknown, { load }: Context) =>
+  load.job.load({ projectId, id: jobId }) as Promise<Job>
+
 export const exportId = (row: Export) => encodeId('Export', row)
 
 export const versionExports = ({ projectId, id }: DatasetVersion, _args: unknown, { app, viewer }: Context) =>
   exports.listExports(app, viewer, projectId, id)
+
+export async function projectVersions({ id }: Project, args: PageArgs, { app, viewer }: Context) {
+  const page = pageOf(args)
+  return byId(page, await datasets.listDatasetVersions(app, viewer, id, page))
+}
 
 export const exportJob = ({ projectId, jobId }: Export, _args: unknown, { load }: Context) =>
   load.job.load({ projectId, id: jobId }) as Promise<Job>

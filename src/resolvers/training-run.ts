@@ -7,6 +7,7 @@ import type {
   TrainingTarget,
 } from '../generated/prisma/client.ts'
 import * as trainings from '../services/training-runs.ts'
+import { byId, type PageArgs, pageOf } from './connection.ts'
 import type { Context } from './context.ts'
 import { decodeId, encodeId } from './global-id.ts'
 import { payload } from './payload.ts'
@@ -43,6 +44,16 @@ export const bcubedF = ({ holdout }: ModelVersion) => (holdout as Holdout)?.bcub
 
 export const activeModel = ({ id, activeModelId }: Project, _args: unknown, { load }: Context) =>
   activeModelId ? load.modelVersion.load({ projectId: id, id: activeModelId }) : null
+
+export async function projectTrainings({ id }: Project, args: PageArgs, { app, viewer }: Context) {
+  const page = pageOf(args)
+  return byId(page, await trainings.listTrainingRuns(app, viewer, id, page))
+}
+
+export async function projectModels({ id }: Project, args: PageArgs, { app, viewer }: Context) {
+  const page = pageOf(args)
+  return byId(page, await trainings.listModelVersions(app, viewer, id, page))
+}
 
 interface StartInput {
   datasetVersionId: string

@@ -1,5 +1,15 @@
 import * as resolve from '../resolvers/dataset-version.ts'
-import { enumType, extendType, inputArg, inputObjectType, objectType, payloadType, prismaRow } from './nexus.ts'
+import {
+  connectionTypes,
+  enumType,
+  extendType,
+  inputArg,
+  inputObjectType,
+  objectType,
+  pageArgs,
+  payloadType,
+  prismaRow,
+} from './nexus.ts'
 
 const ExportFormat = enumType({
   name: 'ExportFormat',
@@ -26,6 +36,7 @@ const DatasetVersion = objectType({
     t.nonNull.int('ledgerRevision', { description: 'Ledger revision it froze.' })
     t.nonNull.string('contentHash', { description: 'SHA-256 of its sorted manifest.' })
     t.nonNull.int('itemCount', { description: 'Items.' })
+    t.nonNull.field('job', { type: 'Job', description: 'Job that freezes it.', resolve: resolve.versionJob })
     t.nonNull.list.nonNull.field('exports', {
       type: 'Export',
       description: 'Files made from it.',
@@ -68,6 +79,12 @@ export const datasetVersionTypes = [
   DatasetVersion,
   Export,
   ExportFile,
+  ...connectionTypes({
+    node: 'DatasetVersion',
+    page: 'Page of snapshots.',
+    edge: 'Snapshot with its cursor.',
+    nodeDescription: 'Snapshot.',
+  }),
   inputObjectType({
     name: 'CreateDatasetVersionInput',
     description: 'Snapshot.',
@@ -100,6 +117,17 @@ export const datasetVersionTypes = [
   }),
   payloadType('CreateExportPayload', 'Export begun.', (t) => {
     t.field('export', { type: 'Export', description: 'Export.' })
+  }),
+  extendType({
+    type: 'Project',
+    definition(t) {
+      t.nonNull.field('datasetVersions', {
+        type: 'DatasetVersionConnection',
+        description: 'Snapshots, newest first.',
+        args: pageArgs(20),
+        resolve: resolve.projectVersions,
+      })
+    },
   }),
   extendType({
     type: 'Mutation',

@@ -1,5 +1,15 @@
 import * as resolve from '../resolvers/training-run.ts'
-import { enumType, extendType, inputArg, inputObjectType, objectType, payloadType, prismaRow } from './nexus.ts'
+import {
+  connectionTypes,
+  enumType,
+  extendType,
+  inputArg,
+  inputObjectType,
+  objectType,
+  pageArgs,
+  payloadType,
+  prismaRow,
+} from './nexus.ts'
 
 const ModelState = enumType({
   name: 'ModelState',
@@ -88,6 +98,18 @@ export const trainingRunTypes = [
   ModelVersion,
   TrainingRun,
   LossPoint,
+  ...connectionTypes({
+    node: 'ModelVersion',
+    page: 'Page of models.',
+    edge: 'Model with its cursor.',
+    nodeDescription: 'Model.',
+  }),
+  ...connectionTypes({
+    node: 'TrainingRun',
+    page: 'Page of trainings.',
+    edge: 'Training with its cursor.',
+    nodeDescription: 'Training.',
+  }),
   inputObjectType({
     name: 'StartTrainingRunInput',
     description: 'Train.',
@@ -119,6 +141,18 @@ export const trainingRunTypes = [
         type: 'ModelVersion',
         description: 'The model new runs use.',
         resolve: resolve.activeModel,
+      })
+      t.nonNull.field('modelVersions', {
+        type: 'ModelVersionConnection',
+        description: 'Models, newest first.',
+        args: pageArgs(20),
+        resolve: resolve.projectModels,
+      })
+      t.nonNull.field('trainingRuns', {
+        type: 'TrainingRunConnection',
+        description: 'Trainings, newest first.',
+        args: pageArgs(20),
+        resolve: resolve.projectTrainings,
       })
     },
   }),

@@ -8,7 +8,7 @@ import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
-import { cutPage, type Page, type PageResult } from './page.ts'
+import { cutPage, newestFirst, type Page, type PageResult } from './page.ts'
 
 /** Computes one run: its vertices, clusters and merge candidates. */
 export const clusterRunJob = defineJob({
@@ -136,13 +136,8 @@ export async function listClusterRuns(
   app: App,
   viewer: Viewer,
   projectId: string,
-  { first, after }: Page,
+  page: Page,
 ): Promise<PageResult<ClusterRun>> {
   await requireAccess(app, viewer, projectId, 'project.read')
-  const rows = await app.prisma.clusterRun.findMany({
-    where: { projectId, ...(after && { id: { lt: String(after[0]) } }) },
-    orderBy: { id: 'desc' },
-    take: first + 1,
-  })
-  return cutPage(rows, first)
+  return cutPage(await app.prisma.clusterRun.findMany(newestFirst(projectId, page)), page.first)
 }

@@ -8,6 +8,7 @@ import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
+import { cutPage, newestFirst, type Page, type PageResult } from './page.ts'
 
 /** Freezes the manifest of one dataset version. */
 export const datasetVersionJob = defineJob({
@@ -90,4 +91,15 @@ export async function getDatasetVersion(app: App, viewer: Viewer, { projectId, i
   const version = await app.prisma.datasetVersion.findUnique({ where: { projectId_id: { projectId, id } } })
   if (!version) throw notFound('dataset version', id)
   return version
+}
+
+/** Snapshots, newest first. */
+export async function listDatasetVersions(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  page: Page,
+): Promise<PageResult<DatasetVersion>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  return cutPage(await app.prisma.datasetVersion.findMany(newestFirst(projectId, page)), page.first)
 }

@@ -26,6 +26,13 @@ export function cutPage<Row>(rows: Row[], first: number): PageResult<Row> {
   return { rows: rows.slice(0, first), hasNextPage: rows.length > first }
 }
 
+/** The query of one page of a project's rows, newest first: ids are made in the order of time. */
+export const newestFirst = (projectId: string, { first, after }: Page) => ({
+  where: { projectId, ...(after && { id: { lt: String(after[0]) } }) },
+  orderBy: { id: 'desc' as const },
+  take: first + 1,
+})
+
 /** A count that stops at a cap, so that it never scans a large table. */
 export interface CappedCount {
   readonly value: number

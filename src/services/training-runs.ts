@@ -8,6 +8,7 @@ import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
+import { cutPage, newestFirst, type Page, type PageResult } from './page.ts'
 
 /** Trains GCN-V and GCN-E on one dataset version. */
 export const trainingRunJob = defineJob({
@@ -95,4 +96,26 @@ export async function activateModel(app: App, viewer: Viewer, input: ActivateMod
     return { id }
   })
   return app.prisma.modelVersion.findUniqueOrThrow({ where })
+}
+
+/** Trainings, newest first. */
+export async function listTrainingRuns(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  page: Page,
+): Promise<PageResult<TrainingRun>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  return cutPage(await app.prisma.trainingRun.findMany(newestFirst(projectId, page)), page.first)
+}
+
+/** Models, newest first. */
+export async function listModelVersions(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  page: Page,
+): Promise<PageResult<ModelVersion>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  return cutPage(await app.prisma.modelVersion.findMany(newestFirst(projectId, page)), page.first)
 }

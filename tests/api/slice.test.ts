@@ -227,6 +227,25 @@ describe('the whole loop through the API', () => {
     expect(clusterRun).toMatchObject({ method: 'AUTO', model: { number: 1 }, diff: { violatedDecisions: 0 } })
   })
 
+  it('lists snapshots, trainings, models and runs, newest first, page by page', async () => {
+    const LISTS = `query($id: ID!, $after: String) { project(id: $id) {
+      datasetVersions { edges { node { id itemCount job { state } } } }
+      trainingRuns { edges { node { target job { state } datasetVersion { id } } } }
+      modelVersions { edges { node { number state } } }
+      clusterRuns(first: 1, after: $after) { pageInfo { hasNextPage endCursor } edges { node { id } } } } }`
+    const { project } = await t.ok(LISTS, { id: projectId })
+    expect(project.datasetVersions.edges).toEqual([
+      { node: { id: datasetVersionId, itemCount: expect.any(Number), job: { state: 'SUCCEEDED' } } },
+    ])
+    expect(project.trainingRuns.edges).toEqual([
+      { node: { target: 'CLUSTERING', job: { state: 'SUCCEEDED' }, datasetVersion: { id: datasetVersionId } } },
+    ])
+    expect(project.modelVersions.edges).toEqual([{ node: { number: 1, state: 'ACTIVE' } }])
+    expect(project.clusterRuns.pageInfo.hasNextPage).toBe(true)
+    const second = await t.ok(LISTS, { id: projectId, after: project.clusterRuns.pageInfo.endCursor })
+    expect(second.project.clusterRuns.edges[0].node.id).toBe(runId)
+  })
+
   it('exports the dataset in each format', async () => {
     for (const format of ['JSONL', 'CSV', 'LEARN_TO_CLUSTER', 'IMAGE_FOLDER']) {
       const { createExport } = await t.ok(

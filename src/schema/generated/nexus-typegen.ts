@@ -334,6 +334,14 @@ export interface NexusGenObjects {
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   DatasetVersion: DatasetVersion;
+  DatasetVersionConnection: { // root type
+    edges: NexusGenRootTypes['DatasetVersionEdge'][]; // [DatasetVersionEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  DatasetVersionEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['DatasetVersion']; // DatasetVersion!
+  }
   Decision: Decision;
   DecisionConnection: { // root type
     edges: NexusGenRootTypes['DecisionEdge'][]; // [DecisionEdge!]!
@@ -399,6 +407,14 @@ export interface NexusGenObjects {
   Membership: Membership;
   MergeCandidate: MergeCandidate;
   ModelVersion: ModelVersion;
+  ModelVersionConnection: { // root type
+    edges: NexusGenRootTypes['ModelVersionEdge'][]; // [ModelVersionEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ModelVersionEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['ModelVersion']; // ModelVersion!
+  }
   Mutation: {};
   PageInfo: { // root type
     hasNextPage: boolean; // Boolean!
@@ -486,6 +502,14 @@ export interface NexusGenObjects {
   }
   Subscription: {};
   TrainingRun: TrainingRun;
+  TrainingRunConnection: { // root type
+    edges: NexusGenRootTypes['TrainingRunEdge'][]; // [TrainingRunEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  TrainingRunEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['TrainingRun']; // TrainingRun!
+  }
   UpdateIdentitiesPayload: { // root type
     results: NexusGenRootTypes['IdentityUpdateResult'][]; // [IdentityUpdateResult!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
@@ -677,7 +701,16 @@ export interface NexusGenFieldTypes {
     ledgerRevision: number; // Int!
     contentHash: string; // String!
     itemCount: number; // Int!
+    job: NexusGenRootTypes['Job']; // Job!
     exports: NexusGenRootTypes['Export'][]; // [Export!]!
+  }
+  DatasetVersionConnection: { // field return type
+    edges: NexusGenRootTypes['DatasetVersionEdge'][]; // [DatasetVersionEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  DatasetVersionEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['DatasetVersion']; // DatasetVersion!
   }
   Decision: { // field return type
     id: string; // ID!
@@ -846,6 +879,14 @@ export interface NexusGenFieldTypes {
     pairwiseF: NexusGenRootTypes['Estimate'] | null; // Estimate
     bcubedF: NexusGenRootTypes['Estimate'] | null; // Estimate
   }
+  ModelVersionConnection: { // field return type
+    edges: NexusGenRootTypes['ModelVersionEdge'][]; // [ModelVersionEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  ModelVersionEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['ModelVersion']; // ModelVersion!
+  }
   Mutation: { // field return type
     createProject: NexusGenRootTypes['CreateProjectPayload']; // CreateProjectPayload!
     setMembership: NexusGenRootTypes['SetMembershipPayload']; // SetMembershipPayload!
@@ -905,6 +946,9 @@ export interface NexusGenFieldTypes {
     annotatorStats: NexusGenRootTypes['AnnotatorStats'][]; // [AnnotatorStats!]!
     reviewSettings: NexusGenRootTypes['ReviewSettings']; // ReviewSettings!
     activeModel: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+    modelVersions: NexusGenRootTypes['ModelVersionConnection']; // ModelVersionConnection!
+    trainingRuns: NexusGenRootTypes['TrainingRunConnection']; // TrainingRunConnection!
+    datasetVersions: NexusGenRootTypes['DatasetVersionConnection']; // DatasetVersionConnection!
   }
   ProjectConnection: { // field return type
     edges: NexusGenRootTypes['ProjectEdge'][]; // [ProjectEdge!]!
@@ -1053,6 +1097,14 @@ export interface NexusGenFieldTypes {
     lossCurve: NexusGenRootTypes['LossPoint'][]; // [LossPoint!]!
     datasetVersion: NexusGenRootTypes['DatasetVersion']; // DatasetVersion!
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+  }
+  TrainingRunConnection: { // field return type
+    edges: NexusGenRootTypes['TrainingRunEdge'][]; // [TrainingRunEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  TrainingRunEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['TrainingRun']; // TrainingRun!
   }
   UpdateIdentitiesPayload: { // field return type
     results: NexusGenRootTypes['IdentityUpdateResult'][]; // [IdentityUpdateResult!]!
@@ -1253,7 +1305,16 @@ export interface NexusGenFieldTypeNames {
     ledgerRevision: 'Int'
     contentHash: 'String'
     itemCount: 'Int'
+    job: 'Job'
     exports: 'Export'
+  }
+  DatasetVersionConnection: { // field return type name
+    edges: 'DatasetVersionEdge'
+    pageInfo: 'PageInfo'
+  }
+  DatasetVersionEdge: { // field return type name
+    cursor: 'String'
+    node: 'DatasetVersion'
   }
   Decision: { // field return type name
     id: 'ID'
@@ -1422,6 +1483,14 @@ export interface NexusGenFieldTypeNames {
     pairwiseF: 'Estimate'
     bcubedF: 'Estimate'
   }
+  ModelVersionConnection: { // field return type name
+    edges: 'ModelVersionEdge'
+    pageInfo: 'PageInfo'
+  }
+  ModelVersionEdge: { // field return type name
+    cursor: 'String'
+    node: 'ModelVersion'
+  }
   Mutation: { // field return type name
     createProject: 'CreateProjectPayload'
     setMembership: 'SetMembershipPayload'
@@ -1481,6 +1550,9 @@ export interface NexusGenFieldTypeNames {
     annotatorStats: 'AnnotatorStats'
     reviewSettings: 'ReviewSettings'
     activeModel: 'ModelVersion'
+    modelVersions: 'ModelVersionConnection'
+    trainingRuns: 'TrainingRunConnection'
+    datasetVersions: 'DatasetVersionConnection'
   }
   ProjectConnection: { // field return type name
     edges: 'ProjectEdge'
@@ -1629,6 +1701,14 @@ export interface NexusGenFieldTypeNames {
     lossCurve: 'LossPoint'
     datasetVersion: 'DatasetVersion'
     model: 'ModelVersion'
+  }
+  TrainingRunConnection: { // field return type name
+    edges: 'TrainingRunEdge'
+    pageInfo: 'PageInfo'
+  }
+  TrainingRunEdge: { // field return type name
+    cursor: 'String'
+    node: 'TrainingRun'
   }
   UpdateIdentitiesPayload: { // field return type name
     results: 'IdentityUpdateResult'
@@ -1830,6 +1910,18 @@ export interface NexusGenArgTypes {
     }
     effortCurve: { // args
       last: number; // Int!
+    }
+    modelVersions: { // args
+      first: number; // Int!
+      after?: string | null; // String
+    }
+    trainingRuns: { // args
+      first: number; // Int!
+      after?: string | null; // String
+    }
+    datasetVersions: { // args
+      first: number; // Int!
+      after?: string | null; // String
     }
   }
   Query: {
