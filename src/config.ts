@@ -44,6 +44,7 @@ const schema = z.object({
   WORKER: z.enum(['in-process', 'none']).optional(),
   WORKER_CONCURRENCY: count(1, 32).default(2),
   IMPORT_ROOTS: list.default([]),
+  IMPORT_BUCKETS: list.default([]),
   ALLOW_PRIVATE_NETWORKS: networks.default([]),
   MAX_IMAGE_PIXELS: count(1, 1_000_000_000).default(100_000_000),
   MAX_UPLOAD_BYTES: count(1, Number.MAX_SAFE_INTEGER).default(10 * 1024 ** 3),
@@ -59,13 +60,17 @@ export const CONFIG_KEYS = Object.keys(schema.shape)
 /** Never repeated in a message: an address carries a password. */
 const SECRETS = new Set(['DATABASE_URL', 'SIGNING_SECRET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
 
-export interface S3Options {
+/** How S3-compatible storage is reached. */
+export interface S3Access {
   endpoint?: string
-  bucket: string
   region: string
   accessKeyId?: string
   secretAccessKey?: string
   forcePathStyle: boolean
+}
+
+export interface S3Options extends S3Access {
+  bucket: string
 }
 
 export interface Config {
@@ -86,6 +91,10 @@ export interface Config {
   readonly workerConcurrency: number
   /** Server folders that imports may read. */
   readonly importRoots: readonly string[]
+  /** Buckets that imports may read, each with or without a prefix. */
+  readonly importBuckets: readonly string[]
+  /** For the buckets that imports read. */
+  readonly s3Access: S3Access
   /** Networks beside the public ones that imports and webhooks may call. */
   readonly allowedNetworks: 'all' | readonly string[]
   readonly maxImagePixels: number
@@ -138,6 +147,13 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems)
   const e = parsed.data
   const hostInUrl = e.HOST === '0.0.0.0' || e.HOST === '::' ? 'localhost' : e.HOST
+  const s3Access: S3Access = {
+    endpoint: e.S3_ENDPOINT,
+    region: e.S3_REGION,
+    accessKeyId: e.S3_ACCESS_KEY_ID,
+    secretAccessKey: e.S3_SECRET_ACCESS_KEY,
+    forcePathStyle: e.S3_FORCE_PATH_STYLE,
+  }
   return Object.freeze({
     databaseUrl: e.DATABASE_URL,
     dataDir: path.resolve(e.TRIBUTARY_DATA_DIR),
@@ -146,21 +162,13 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     publicUrl: (e.PUBLIC_URL ?? `http://${hostInUrl}:${e.PORT}`).replace(/\/$/, ''),
     logLevel: e.LOG_LEVEL,
     signingSecret: e.SIGNING_SECRET,
-    s3:
-      e.FILE_STORE === 's3'
-        ? {
-            endpoint: e.S3_ENDPOINT,
-            bucket: e.S3_BUCKET as string,
-            region: e.S3_REGION,
-            accessKeyId: e.S3_ACCESS_KEY_ID,
-            secretAccessKey: e.S3_SECRET_ACCESS_KEY,
-            forcePathStyle: e.S3_FORCE_PATH_STYLE,
-          }
-        : undefined,
+    s3: e.FILE_STORE === 's3' ? { ...s3Access, bucket: e.S3_BUCKET as string } : undefined,
+    s3Access,
     // The embedded database belongs to one process, which must therefore work itself.
     worksInProcess: e.WORKER ? e.WORKER === 'in-process' : e.DATABASE_URL === undefined,
     workerConcurrency: e.WORKER_CONCURRENCY,
     importRoots: e.IMPORT_ROOTS.map((root) => path.resolve(root)),
+    importBuckets: e.IMPORT_BUCKETS,
     allowedNetworks: e.ALLOW_PRIVATE_NETWORKS,
     maxImagePixels: e.MAX_IMAGE_PIXELS,
     maxUploadBytes: e.MAX_UPLOAD_BYTES,

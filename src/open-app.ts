@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { Config } from './config.ts'
+import { openBucketReader } from './infra/bucket-reader-s3.ts'
 import { createBulkWriter } from './infra/bulk-writer.ts'
 import { type Database, openDatabase } from './infra/database.ts'
 import { openEngineRunner } from './infra/engine-runner.ts'
@@ -36,6 +37,7 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     engine,
     files,
     images: createImageCodec({ maxPixels: config.maxImagePixels }),
+    buckets: openBucketReader(config.s3Access),
     fetch: createGuardedFetch({ allowedNetworks: config.allowedNetworks }),
     tokens: createTokens(loadSigningSecret(config.signingSecret, config.dataDir)),
     clock: { now: () => new Date() },

@@ -11,11 +11,11 @@ import {
   NoSuchKey,
   NotFound,
   PutObjectCommand,
-  S3Client,
 } from '@aws-sdk/client-s3'
 import type { S3Options } from '../config.ts'
 import { DomainError } from '../services/errors.ts'
 import type { FileStore, StoredFile } from '../services/ports.ts'
+import { createS3Client } from './bucket-reader-s3.ts'
 import { checkKey, contentKey, HashingStream } from './file-store-local.ts'
 
 const isMissing = (error: unknown): boolean => error instanceof NotFound || error instanceof NoSuchKey
@@ -27,16 +27,7 @@ const isMissing = (error: unknown): boolean => error instanceof NotFound || erro
 export async function openS3FileStore(options: S3Options, stagingFolder: string): Promise<FileStore> {
   await mkdir(stagingFolder, { recursive: true })
   const { bucket: Bucket } = options
-  const client = new S3Client({
-    endpoint: options.endpoint,
-    region: options.region,
-    forcePathStyle: options.forcePathStyle,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    ...(options.accessKeyId && {
-      credentials: { accessKeyId: options.accessKeyId, secretAccessKey: options.secretAccessKey ?? '' },
-    }),
-  })
+  const client = createS3Client(options)
 
   async function sizeOf(key: string): Promise<number | undefined> {
     try {

@@ -1,13 +1,7 @@
 import type { Job } from '../generated/prisma/client.ts'
 import type { App, Tx } from '../services/app.ts'
+import type { FailedRow } from '../services/failed-rows.ts'
 import type { JobDefinition } from '../services/job-definition.ts'
-
-/** Why a row could not be taken; written to the job's JSONL of failed rows. */
-export interface FailedRow {
-  row: number
-  externalKey?: string
-  problem: string
-}
 
 /** What the code of a job works with. */
 export interface JobContext<Payload> {
@@ -18,7 +12,7 @@ export interface JobContext<Payload> {
   readonly signal: AbortSignal
   /** Says where it stands; cheap to call often, written at most four times a second. */
   progress(phase: string, completed?: number, total?: number): void
-  /** Where a restarted attempt should go on; written with the caller's own rows. */
+  /** Where a restarted attempt should go on; written with the caller's own rows, and with the rows left out so far. */
   checkpoint(tx: Tx, value: object): Promise<void>
   /** Notes a row that was left out; the job goes on. */
   failRow(row: FailedRow): void

@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { Readable } from 'node:stream'
 import { EngineError } from '../engine/index.ts'
 import type { Job, Prisma } from '../generated/prisma/client.ts'
-import type { App } from '../services/app.ts'
+import type { App, Tx } from '../services/app.ts'
 import { DomainError } from '../services/errors.ts'
+import {
+  countFailedRows,
+  dropFailedRows,
+  type FailedRow,
+  keepFailedRows,
+  writeFailedRowsFile,
+} from '../services/failed-rows.ts'
 import { getDefinition } from '../services/job-definition.ts'
 import type { JobMessage } from '../services/job-queue-port.ts'
-import type { FailedRow, JobContext, JobHandler } from './implement-job.ts'
+import type { JobContext, JobHandler } from './implement-job.ts'
 
 /** Progress and signs of life are written this often at most. */
 const WRITE_EVERY_MS = 250
@@ -36,7 +42,9 @@ async function claim(app: App, { projectId, jobId }: JobMessage): Promise<Job | 
 /** The part of a job that is written while it runs: phase, counts, sign of life; and the request to stop that it hears. */
 class Pulse {
   readonly abort = new AbortController()
-  readonly failedRows: FailedRow[] = []
+  /** Rows left out since the last checkpoint. */
+  #pendingFailures: FailedRow[] = []
+  #keptFailures = 0
   #phase: string | null = null
   #completed = 0
   #total: number | null = null
@@ -59,6 +67,23 @@ class Pulse {
     this.#isDirty = true
   }
 
+  failRow(row: FailedRow): void {
+    this.#pendingFailures.push(row)
+  }
+
+  /** Writes the rows left out so far with the caller's checkpoint, so that memory holds few of them. */
+  async keepFailures(tx: Tx): Promise<void> {
+    const rows = this.#pendingFailures
+    this.#pendingFailures = []
+    await keepFailedRows(tx, this.message, rows)
+    this.#keptFailures += rows.length
+  }
+
+  /** What earlier attempts left out. */
+  async recallFailures(): Promise<void> {
+    this.#keptFailures = await countFailedRows(this.app, this.message)
+  }
+
   #tick(): void {
     const now = Date.now()
     if (this.#writing || (!this.#isDirty && now - this.#lastWrite < BEAT_EVERY_MS)) return
@@ -76,7 +101,7 @@ class Pulse {
     const { projectId, jobId } = this.message
     const [row] = await this.app.prisma.$queryRaw<{ state: string }[]>`
       /* jobProgress */ UPDATE "Job" SET "heartbeatAt" = now(), "completed" = ${this.#completed}, "total" = ${this.#total},
-        "failedRowCount" = ${this.failedRows.length},
+        "failedRowCount" = ${this.#keptFailures + this.#pendingFailures.length},
         "phaseStartedAt" = CASE WHEN "phase" IS DISTINCT FROM ${this.#phase} THEN now() ELSE "phaseStartedAt" END,
         "phase" = ${this.#phase}
       WHERE "projectId" = ${projectId}::uuid AND "id" = ${jobId}::uuid AND "state" IN ('RUNNING', 'CANCELING')
@@ -85,14 +110,19 @@ class Pulse {
   }
 
   /** Stops the timer; afterwards nothing but the caller writes the row. */
-  async stop(): Promise<{ phase: string | null; completed: number; total: number | null; failedRowCount: number }> {
+  async stop(): Promise<{ phase: string | null; completed: number; total: number | null }> {
     clearInterval(this.#timer)
     await this.#writing
+    return { phase: this.#phase, completed: this.#completed, total: this.#total }
+  }
+
+  /** The file of all rows left out, when the job has come to its end. */
+  async fileFailures(): Promise<{ failedRowCount: number; failedRowsFileKey: string | null }> {
+    if (this.#pendingFailures.length > 0) await this.app.prisma.$transaction((tx) => this.keepFailures(tx))
+    const failedRowCount = await countFailedRows(this.app, this.message)
     return {
-      phase: this.#phase,
-      completed: this.#completed,
-      total: this.#total,
-      failedRowCount: this.failedRows.length,
+      failedRowCount,
+      failedRowsFileKey: failedRowCount > 0 ? await writeFailedRowsFile(this.app, this.message) : null,
     }
   }
 }
@@ -121,6 +151,7 @@ export async function runJob(
         where: keyOf(message),
         data: { state, failure, finishedAt: app.clock.now(), ...counts },
       })
+      await dropFailedRows(tx, message)
       await handler.settle(tx, settled, { state, failure })
     })
   if (job.state === 'CANCELING') return settle('CANCELED', null)
@@ -137,29 +168,32 @@ export async function runJob(
     signal: pulse.abort.signal,
     progress: (...args) => pulse.progress(...args),
     checkpoint: async (tx, value) => {
+      await pulse.keepFailures(tx)
       await tx.job.update({ where: keyOf(message), data: { checkpoint: value as Prisma.InputJsonObject } })
     },
-    failRow: (row) => pulse.failedRows.push(row),
+    failRow: (row) => pulse.failRow(row),
   }
   try {
+    if (job.attempts > 1) await pulse.recallFailures()
     await handler.run(context)
-    const counts = await pulse.stop()
-    const failedRowsFileKey = await writeFailedRows(app, pulse.failedRows)
-    await app.prisma.job.update({
-      where: keyOf(message),
-      data: { state: 'SUCCEEDED', finishedAt: app.clock.now(), failure: null, ...counts, failedRowsFileKey },
+    const counts = { ...(await pulse.stop()), ...(await pulse.fileFailures()) }
+    await app.prisma.$transaction(async (tx) => {
+      await tx.job.update({
+        where: keyOf(message),
+        data: { state: 'SUCCEEDED', finishedAt: app.clock.now(), failure: null, ...counts },
+      })
+      await dropFailedRows(tx, message)
     })
     log.info({ seconds: (performance.now() - startedAt) / 1000 }, 'job is done')
   } catch (error) {
     const counts = await pulse.stop()
     if (pulse.abort.signal.reason instanceof StopRequest) {
       log.info('job was cancelled')
-      return await settle('CANCELED', null, counts)
+      return await settle('CANCELED', null, { ...counts, ...(await pulse.fileFailures()) })
     }
     if (isRefusal(error)) {
       log.warn({ err: error }, 'job was refused')
-      const failedRowsFileKey = await writeFailedRows(app, pulse.failedRows)
-      return await settle('FAILED', `${error.code}: ${error.message}`, { ...counts, failedRowsFileKey })
+      return await settle('FAILED', `${error.code}: ${error.message}`, { ...counts, ...(await pulse.fileFailures()) })
     }
     if (shutdown.aborted || job.attempts < getDefinition(job.kind).maxAttempts) {
       const delaySeconds = shutdown.aborted ? 0 : FIRST_RETRY_SECONDS * 2 ** (job.attempts - 1)
@@ -168,17 +202,14 @@ export async function runJob(
     }
     const incidentId = randomUUID()
     log.error({ err: error, incidentId }, 'job failed')
-    await settle('FAILED', `INTERNAL: something went wrong on our side: quote incident ${incidentId}`, counts)
+    const failures = await pulse.fileFailures()
+    await settle('FAILED', `INTERNAL: something went wrong on our side: quote incident ${incidentId}`, {
+      ...counts,
+      ...failures,
+    })
   } finally {
     shutdown.removeEventListener('abort', onShutdown)
   }
-}
-
-/** Failed rows become a JSONL file that people can download, mend and import again. */
-async function writeFailedRows(app: App, rows: readonly FailedRow[]): Promise<string | null> {
-  if (rows.length === 0) return null
-  const { key } = await app.files.put(Readable.from(rows.map((row) => `${JSON.stringify(row)}\n`)))
-  return key
 }
 
 async function requeue(app: App, message: JobMessage, delaySeconds: number): Promise<void> {

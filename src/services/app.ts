@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { BucketReader } from './bucket-port.ts'
 import type { BulkWriter } from './bulk-port.ts'
 import type { EngineRunner } from './engine-port.ts'
 
@@ -21,6 +22,8 @@ export interface App {
   readonly engine: EngineRunner
   readonly files: FileStore
   readonly images: ImageCodec
+  /** Buckets that imports read; `files` has its own. */
+  readonly buckets: BucketReader
   /** The only way to call addresses that users name. */
   readonly fetch: GuardedFetch
   readonly tokens: Tokens

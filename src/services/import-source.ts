@@ -1,83 +1,96 @@
-import { createReadStream } from 'node:fs'
-import { readFile, realpath, stat } from 'node:fs/promises'
-import path from 'node:path'
-import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import type { App } from './app.ts'
 import { DomainError, invalid } from './errors.ts'
-import { MANIFEST_EXTENSIONS } from './manifest.ts'
-import { getStagedUpload, STAGED_SCHEME } from './uploads.ts'
+import { collect, extensionOf, type ImportFile, type ImportFolder, readWhole } from './import-file.ts'
+import { openBucketImage, sourceFromBucket } from './import-from-bucket.ts'
+import { sourceFromFolder } from './import-from-folder.ts'
+import { sourceFromUpload } from './import-from-upload.ts'
+import { checkAddress, type FetchedManifest, openAddress, sourceFromWeb } from './import-from-web.ts'
+import { isPicture } from './read-image-folder.ts'
+import { STAGED_SCHEME } from './uploads.ts'
 
-/** A manifest that can be read, and the pictures it names. */
+/** A manifest or folder that can be read, and what lies around it. */
 export interface ImportSource {
-  readonly fileName: string
-  open(): Promise<Readable>
-  /** Bytes of a picture, by its path in the manifest. */
-  readImage(image: string): Promise<Buffer>
+  /** What messages call it. */
+  readonly name: string
+  /** The file that was named; absent where a folder was. */
+  readonly file?: ImportFile
+  readonly folder: ImportFolder
+  /** Where pictures are looked for, for messages. */
+  readonly where: string
+  /** Where relative pictures of a fetched manifest lie. */
+  readonly baseUrl?: string
 }
 
-const refuse = (message: string) => invalid(message, 'input', 'manifestUrl')
+export const isWebAddress = (url: string): boolean => /^https?:\/\//i.test(url)
+const isBucketAddress = (url: string): boolean => url.startsWith('s3://')
 
-/** Finds what a manifest address names: an upload of this project, or a file below an allowed folder of the server. */
-export async function locateManifest(app: App, projectId: string, manifestUrl: string): Promise<ImportSource> {
-  const source = manifestUrl.startsWith(STAGED_SCHEME)
-    ? await stagedSource(app, projectId, manifestUrl)
-    : manifestUrl.startsWith('file:')
-      ? await folderSource(app, manifestUrl)
-      : undefined
-  if (!source) {
-    throw refuse(`manifestUrl must be a stagedUrl of createUpload or a file: address on the server: got ${manifestUrl}`)
-  }
-  const extension = path.extname(source.fileName).toLowerCase()
-  if (!MANIFEST_EXTENSIONS.includes(extension)) {
-    throw refuse(`the manifest must end in ${MANIFEST_EXTENSIONS.join(', ')}: got ${source.fileName}`)
-  }
-  return source
+/** Files that can be imported, by extension; a folder and an archive may also just hold pictures. */
+export const IMPORT_EXTENSIONS = ['.jsonl', '.ndjson', '.csv', '.parquet', '.npy', '.bin', '.f32', '.meta', '.zip']
+
+/** Finds what the address of an import names, without reading it. Web addresses are opened by `locateImport`. */
+export async function locateImport(
+  app: App,
+  projectId: string,
+  manifestUrl: string,
+  fetched?: FetchedManifest,
+): Promise<ImportSource> {
+  if (manifestUrl.startsWith(STAGED_SCHEME)) return sourceFromUpload(app, projectId, manifestUrl)
+  if (manifestUrl.startsWith('file:')) return sourceFromFolder(app, manifestUrl)
+  if (isBucketAddress(manifestUrl)) return sourceFromBucket(app, manifestUrl)
+  if (isWebAddress(manifestUrl)) return sourceFromWeb(app, manifestUrl, fetched)
+  throw invalid(
+    `manifestUrl must be a stagedUrl of createUpload, or a file:, http(s): or s3: address: got ${manifestUrl}`,
+    'input',
+    'manifestUrl',
+  )
 }
 
-async function stagedSource(app: App, projectId: string, stagedUrl: string): Promise<ImportSource> {
-  const upload = await getStagedUpload(app, projectId, stagedUrl)
-  return {
-    fileName: upload.fileName,
-    open: () => app.files.open(upload.fileKey),
-    readImage: async (image) => {
-      throw new DomainError(
-        'INVALID',
-        `image ${image} can not be found: an uploaded manifest can not name files on the server; put manifest and pictures in a folder named by IMPORT_ROOTS`,
-      )
-    },
+/** Refuses an address that names nothing, or nothing that can be imported, before a job is made of it. */
+export async function checkImportAddress(app: App, projectId: string, manifestUrl: string): Promise<void> {
+  const source = await locateImport(app, projectId, manifestUrl)
+  const isFile = source.file || isWebAddress(manifestUrl)
+  if (isFile && !IMPORT_EXTENSIONS.includes(extensionOf(source.name)) && !isPicture(source)) {
+    throw invalid(
+      `the file must end in ${IMPORT_EXTENSIONS.join(', ')}, or be a picture: got ${source.name}`,
+      'input',
+      'manifestUrl',
+    )
+  }
+  if (isWebAddress(manifestUrl)) await checkAddress(app, manifestUrl)
+}
+
+const TRIES = 3
+const FIRST_WAIT_MS = 200
+const IMAGE_TIMEOUT_MS = 60_000
+
+/** A picture on the web; an outage that does not pass is the row's problem, not the import's. */
+async function fetchImage(app: App, url: string, signal: AbortSignal): Promise<Buffer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { body } = await openAddress(app, url, {
+        maxBytes: app.config.maxUploadBytes,
+        bodyTimeoutMs: IMAGE_TIMEOUT_MS,
+        signal,
+      })
+      return await collect(body)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof DomainError) throw error
+      if (attempt >= TRIES) {
+        throw new DomainError('INVALID', `${url} could not be fetched in ${TRIES} tries: ${(error as Error).message}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, FIRST_WAIT_MS * 4 ** (attempt - 1)))
+    }
   }
 }
 
-/** The real path, when it lies below an allowed root; links that lead out are followed before the check. */
-async function resolveWithin(roots: readonly string[], file: string): Promise<string | undefined> {
-  const real = await realpath(file).catch(() => undefined)
-  if (!real) return undefined
-  for (const root of roots) {
-    const realRoot = await realpath(root).catch(() => undefined)
-    if (realRoot && (real === realRoot || real.startsWith(realRoot + path.sep))) return real
-  }
-  return undefined
-}
-
-async function folderSource(app: App, manifestUrl: string): Promise<ImportSource> {
-  const { importRoots, maxUploadBytes } = app.config
-  const manifest = await resolveWithin(importRoots, fileURLToPath(manifestUrl))
-  if (!manifest || !(await stat(manifest)).isFile()) {
-    // The same words for a missing file and a forbidden one: the address must not tell what is on the server.
-    throw refuse(`no manifest at ${manifestUrl} below the folders that IMPORT_ROOTS allows`)
-  }
-  const folder = path.dirname(manifest)
-  return {
-    fileName: path.basename(manifest),
-    open: async () => createReadStream(manifest),
-    readImage: async (image) => {
-      const file = await resolveWithin([folder], path.resolve(folder, image))
-      if (!file) throw new DomainError('INVALID', `image ${image} is not in the folder of the manifest`)
-      const { size } = await stat(file)
-      if (size > maxUploadBytes)
-        throw new DomainError('INVALID', `image ${image} has ${size} bytes: at most ${maxUploadBytes} are taken`)
-      return readFile(file)
-    },
-  }
+/** Bytes of a picture that a row names: a web or bucket address, or a path beside the manifest. */
+export async function readImage(app: App, source: ImportSource, image: string, signal: AbortSignal): Promise<Buffer> {
+  const { maxUploadBytes } = app.config
+  if (isWebAddress(image)) return fetchImage(app, image, signal)
+  if (isBucketAddress(image)) return readWhole(await openBucketImage(app, image), maxUploadBytes)
+  if (source.baseUrl) return fetchImage(app, new URL(image, source.baseUrl).href, signal)
+  const file = await source.folder.find(image)
+  if (!file) throw new DomainError('INVALID', `image ${image} is not in ${source.where}`)
+  return readWhole(file, maxUploadBytes)
 }

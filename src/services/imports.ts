@@ -4,11 +4,11 @@ import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { recordAudit } from './audit.ts'
 import { onceOnly } from './idempotency.ts'
-import { locateManifest } from './import-source.ts'
+import { checkImportAddress } from './import-source.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
 
-/** Reads a manifest and stores its items, embeddings and labels. */
+/** Reads a manifest, an archive or a folder and stores its items, embeddings and labels. */
 export const importJob = defineJob({
   name: 'import',
   payload: z.object({
@@ -31,7 +31,7 @@ export async function startImport(app: App, viewer: Viewer, input: StartImport):
   const { projectId, manifestUrl, onExisting } = input
   await requireAccess(app, viewer, projectId, 'import.start')
   // Looked at now, so that a wrong address is refused here and not in a job minutes later.
-  await locateManifest(app, projectId, manifestUrl)
+  await checkImportAddress(app, projectId, manifestUrl)
   const { jobId } = await onceOnly(app, viewer, 'startImport', input, async (tx) => {
     const payload = { manifestUrl, onExisting, requestId: viewer.requestId }
     const job = await enqueueJob(tx, app, importJob, { projectId, payload, createdById: viewer.userId })

@@ -1,15 +1,14 @@
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
-import { parse as parseCsv } from 'csv-parse'
 import { z } from 'zod'
 
 /** One row of an import manifest, as read: checked against the project later. */
 export interface ManifestRow {
-  /** From 1, as an editor counts lines. */
+  /** From 1, as an editor counts lines and NumPy's users count rows from 0 plus one. */
   readonly row: number
   readonly externalKey: string
   /** Path relative to the manifest, or an absolute address. */
   readonly image?: string
+  /** The picture itself, where the manifest holds it. */
+  readonly imageBytes?: Uint8Array
   readonly embedding?: Float32Array
   readonly label?: string
   readonly box?: { x: number; y: number; width: number; height: number }
@@ -30,8 +29,11 @@ const rowSchema = z.object({
   externalKey: z.string().min(1).max(MAX_KEY),
   image: z.string().min(1).optional(),
   embedding: z.union([z.array(z.number()), z.string()]).optional(),
-  label: z.union([z.string().min(1), z.number()]).optional(),
-  box: z.object({ x: fraction, y: fraction, width: fraction, height: fraction }).optional(),
+  label: z.union([z.string().min(1), z.number(), z.bigint()]).optional(),
+  box: z
+    .object({ x: fraction, y: fraction, width: fraction, height: fraction })
+    .refine(({ x, y, width, height }) => x + width <= 1.0001 && y + height <= 1.0001, 'reaches out of the picture')
+    .optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
 })
 
@@ -46,9 +48,33 @@ function readEmbedding(raw: number[] | string): Float32Array {
   return new Float32Array(new Uint8Array(bytes).buffer)
 }
 
-function checkRow(row: number, raw: unknown): ManifestRow | BrokenRow {
-  const parsed = rowSchema.safeParse(raw)
-  const externalKey = (raw as { externalKey?: unknown } | null)?.externalKey
+/** Names that other tools use; `file_name` is Hugging Face's. */
+function withAliases(raw: unknown): unknown {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw
+  const { file_name, ...row } = raw as Record<string, unknown>
+  const image = row.image ?? file_name
+  // A picture that has no key of its own is named by its path.
+  const externalKey = row.externalKey ?? image
+  return { ...row, ...(image !== undefined && { image }), ...(externalKey !== undefined && { externalKey }) }
+}
+
+const without = (value: unknown) => value === undefined || value === null
+
+/**
+ * A row of a manifest in any format, checked. `parts` are what a format holds in binary form and need no parsing.
+ */
+export function checkRow(
+  row: number,
+  raw: unknown,
+  parts: Pick<ManifestRow, 'embedding' | 'imageBytes'> = {},
+): ManifestRow | BrokenRow {
+  const named = withAliases(raw)
+  const present =
+    typeof named === 'object' && named !== null && !Array.isArray(named)
+      ? Object.fromEntries(Object.entries(named).filter(([, value]) => !without(value)))
+      : named
+  const parsed = rowSchema.safeParse(present)
+  const externalKey = (present as { externalKey?: unknown } | null)?.externalKey
   const key = typeof externalKey === 'string' ? { externalKey } : {}
   if (!parsed.success) {
     const [issue] = parsed.error.issues
@@ -59,6 +85,7 @@ function checkRow(row: number, raw: unknown): ManifestRow | BrokenRow {
     return {
       row,
       ...rest,
+      ...parts,
       ...(embedding !== undefined && { embedding: readEmbedding(embedding) }),
       ...(label !== undefined && { label: String(label) }),
     }
@@ -68,50 +95,3 @@ function checkRow(row: number, raw: unknown): ManifestRow | BrokenRow {
 }
 
 export const isBroken = (row: ManifestRow | BrokenRow): row is BrokenRow => 'problem' in row
-
-/** One JSON object a line; empty lines are skipped but counted. */
-async function* readJsonl(stream: Readable): AsyncGenerator<ManifestRow | BrokenRow> {
-  let row = 0
-  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-    row++
-    if (line.trim() === '') continue
-    let raw: unknown
-    try {
-      raw = JSON.parse(line)
-    } catch (error) {
-      yield { row, problem: `not a JSON object: ${(error as Error).message}` }
-      continue
-    }
-    yield checkRow(row, raw)
-  }
-}
-
-/** CSV with a header; `embedding` holds base64 or a JSON list, `metadata` a JSON object. */
-async function* readCsv(stream: Readable): AsyncGenerator<ManifestRow | BrokenRow> {
-  const parser = stream.pipe(parseCsv({ columns: true, bom: true, skip_empty_lines: true, relax_column_count: true }))
-  stream.once('error', (error) => parser.destroy(error))
-  let row = 1
-  for await (const record of parser as AsyncIterable<Record<string, string>>) {
-    row++
-    const present = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== ''))
-    try {
-      const raw: Record<string, unknown> = { ...present }
-      if (present.embedding?.startsWith('[')) raw.embedding = JSON.parse(present.embedding)
-      if (present.metadata) raw.metadata = JSON.parse(present.metadata)
-      if (present.box) raw.box = JSON.parse(present.box)
-      yield checkRow(row, raw)
-    } catch (error) {
-      yield { row, externalKey: present.externalKey, problem: (error as Error).message }
-    }
-  }
-}
-
-const READERS = { '.jsonl': readJsonl, '.ndjson': readJsonl, '.csv': readCsv } as const
-
-export const MANIFEST_EXTENSIONS = Object.keys(READERS)
-
-/** Reads a manifest as a stream, one row at a time; undefined for a name whose format is not known. */
-export function readManifest(fileName: string, stream: Readable): AsyncGenerator<ManifestRow | BrokenRow> | undefined {
-  const extension = /\.[a-z0-9]+$/i.exec(fileName)?.[0].toLowerCase() ?? ''
-  return READERS[extension as keyof typeof READERS]?.(stream)
-}

@@ -1,0 +1,70 @@
+import { Readable } from 'node:stream'
+import type { App, Tx } from './app.ts'
+
+/** Why a row could not be taken. */
+export interface FailedRow {
+  readonly row: number
+  readonly externalKey?: string
+  readonly problem: string
+}
+
+interface JobRef {
+  readonly projectId: string
+  readonly jobId: string
+}
+
+/** Rows that are read or written together. */
+const PAGE = 5_000
+
+/** Keeps rows that a job left out, with the checkpoint that has passed them; a row that is there already is overwritten. */
+export async function keepFailedRows(tx: Tx, { projectId, jobId }: JobRef, rows: readonly FailedRow[]): Promise<void> {
+  for (let at = 0; at < rows.length; at += PAGE) {
+    const page = rows.slice(at, at + PAGE)
+    // One row of a manifest may have failed twice, as a picture with two faces may: the last word stands.
+    const byRow = new Map(page.map((row) => [row.row, row]))
+    const kept = [...byRow.values()]
+    await tx.$executeRaw`
+      /* keepFailedRows */
+      INSERT INTO "JobFailedRow" ("projectId", "jobId", "row", "externalKey", "problem")
+      SELECT ${projectId}::uuid, ${jobId}::uuid, t.* FROM unnest(${kept.map(({ row }) => row)}::int[],
+        ${kept.map(({ externalKey }) => externalKey ?? null)}::text[], ${kept.map(({ problem }) => problem)}::text[]) AS t
+      ON CONFLICT ("projectId", "jobId", "row") DO UPDATE SET "problem" = excluded."problem"`
+  }
+}
+
+export async function countFailedRows(app: App, { projectId, jobId }: JobRef): Promise<number> {
+  return app.prisma.jobFailedRow.count({ where: { projectId, jobId } })
+}
+
+/**
+ * Writes the rows that a job left out to a JSONL file, by row number, that people can download, mend and import again.
+ * Null when there are none.
+ */
+export async function writeFailedRowsFile(app: App, { projectId, jobId }: JobRef): Promise<string | null> {
+  async function* lines() {
+    let after = -1
+    for (;;) {
+      const rows = await app.prisma.jobFailedRow.findMany({
+        where: { projectId, jobId, row: { gt: after } },
+        orderBy: { row: 'asc' },
+        take: PAGE,
+      })
+      if (rows.length === 0) return
+      yield rows
+        .map(
+          ({ row, externalKey, problem }) =>
+            `${JSON.stringify({ row, externalKey: externalKey ?? undefined, problem })}\n`,
+        )
+        .join('')
+      after = (rows.at(-1) as { row: number }).row
+    }
+  }
+  if ((await countFailedRows(app, { projectId, jobId })) === 0) return null
+  const { key } = await app.files.put(Readable.from(lines()))
+  return key
+}
+
+/** Once the file is named by the job, the rows are there twice. */
+export async function dropFailedRows(tx: Tx, { projectId, jobId }: JobRef): Promise<void> {
+  await tx.jobFailedRow.deleteMany({ where: { projectId, jobId } })
+}
