@@ -38,12 +38,16 @@ class CharPool extends pg.Pool {
   }
 }
 
-function withChars(queryable) {
+function withChars(queryable, pool) {
   const queryRaw = queryable.queryRaw.bind(queryable)
   queryable.queryRaw = async (...args) => {
     const result = await queryRaw(...args)
     for (const i of result.rows.charColumns ?? []) result.columnTypes[i] = ColumnTypeEnum.Character
     return result
+  }
+  // The adapter cuts a script at every semicolon, those within a function too: the server takes it whole.
+  queryable.executeScript = async (script) => {
+    await pool.query(script)
   }
   return queryable
 }
@@ -56,7 +60,8 @@ async function connectEmpty() {
   const config = createPgConfig(db)
   const parse = config.connection.parse.bind(config.connection)
   config.connection.parse = (query) => parse({ ...query, types: Array.isArray(query.types) ? query.types : undefined })
-  return withChars(await new PrismaPg(new CharPool(config)).connect())
+  const pool = new CharPool(config)
+  return withChars(await new PrismaPg(pool).connect(), pool)
 }
 
 const factory = {
