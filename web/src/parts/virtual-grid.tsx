@@ -9,6 +9,7 @@ import {
   useRef,
   useState,
 } from 'react'
+import { type Box, useBoxSelect } from './use-box-select.ts'
 import styles from './virtual-grid.module.css'
 
 const GAP = 10
@@ -146,6 +147,22 @@ export function VirtualGrid<Item>({
     if (onSelect) select(index, { isRange: event.shiftKey, isAdding: event.ctrlKey || event.metaKey })
   }
 
+  const beforeBox = useRef<ReadonlySet<string>>(new Set())
+  function selectBox({ left, top, right, bottom }: Box, isAdding: boolean, isFirst: boolean) {
+    if (isFirst) beforeBox.current = isAdding || isToggling ? (selected ?? new Set()) : new Set()
+    const next = new Set(beforeBox.current)
+    const firstRow = Math.max(0, Math.floor((top - GAP) / rowHeight))
+    for (let row = firstRow; row < rows && GAP + row * rowHeight <= bottom; row++) {
+      for (let column = 0; column < columns; column++) {
+        const x = GAP + column * (tile + GAP)
+        const item = items[row * columns + column]
+        if (item && x <= right && x + tile >= left) next.add(keyOf(item))
+      }
+    }
+    onSelect?.(next)
+  }
+  const { box, handlers } = useBoxSelect(scroller, onSelect && selectBox)
+
   const optionId = (index: number) => `${listId}-${index}`
   return (
     <div
@@ -157,6 +174,7 @@ export function VirtualGrid<Item>({
       aria-multiselectable={onSelect !== undefined}
       aria-activedescendant={items.length > 0 ? optionId(at) : undefined}
       onKeyDown={onKeyDown}
+      {...handlers}
     >
       <div role="presentation" className={styles.all} style={{ height: virtualizer.getTotalSize() }}>
         {visible.map((row) => (
@@ -190,6 +208,13 @@ export function VirtualGrid<Item>({
             })}
           </div>
         ))}
+        {box && (
+          <div
+            role="presentation"
+            className={styles.box}
+            style={{ left: box.left, top: box.top, width: box.right - box.left, height: box.bottom - box.top }}
+          />
+        )}
       </div>
     </div>
   )
