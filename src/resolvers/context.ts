@@ -6,7 +6,14 @@ import { createLoaders, type Loaders } from './loaders.ts'
 export interface Context {
   readonly app: App
   readonly viewer: Viewer
-  readonly load: Loaders
+  /** Replaced at each event of a subscription, see `startEvent`. */
+  load: Loaders
 }
 
 export const createContext = (app: App, viewer: Viewer): Context => ({ app, viewer, load: createLoaders(app, viewer) })
+
+/** An event of a subscription is a request of its own: nothing is remembered from the events before it. */
+export function startEvent(context: Context): void {
+  context.viewer.roles.clear()
+  context.load = createLoaders(context.app, context.viewer)
+}

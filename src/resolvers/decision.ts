@@ -3,8 +3,9 @@ import type { DecisionChange } from '../services/decision-change.ts'
 import * as decisions from '../services/decisions.ts'
 import { DomainError } from '../services/errors.ts'
 import { revertDecision as revert } from '../services/revert-decision.ts'
+import { watchDecisions } from '../services/watch-decisions.ts'
 import { type PageArgs, pageOf, toConnection } from './connection.ts'
-import type { Context } from './context.ts'
+import { type Context, startEvent } from './context.ts'
 import { decodeId, decodeIds, decodeRoot, encodeId } from './global-id.ts'
 import { payload } from './payload.ts'
 
@@ -170,3 +171,15 @@ export const groupSize = ({ itemIds }: Group) => itemIds.length
 
 export const groupSample = async ({ projectId, itemIds }: Group, _args: unknown, { load }: Context) =>
   (await load.item.loadMany(itemIds.slice(0, SAMPLE).map((id) => ({ projectId, id })))) as Item[]
+
+export const decisionsAppended = (
+  _root: unknown,
+  { projectId, afterRevision }: { projectId: string; afterRevision: number },
+  { app, viewer }: Context,
+) => watchDecisions(app, viewer, decodeRoot('Project', projectId, 'projectId'), afterRevision)
+
+/** Each event is the row itself; identities and undos are shown as they are by then. */
+export const appended = (decision: Decision, _args: unknown, context: Context) => {
+  startEvent(context)
+  return decision
+}

@@ -4,9 +4,11 @@ import {
   connectionTypes,
   enumType,
   extendType,
+  idArg,
   inputArg,
   inputObjectType,
   intArg,
+  nonNull,
   objectType,
   pageArgs,
   payloadType,
@@ -50,6 +52,7 @@ const Decision = objectType({
     t.nonNull.field('kind', { type: 'DecisionKind', description: 'Kind.' })
     t.field('actor', { type: 'User', description: 'Who.', resolve: resolve.actor })
     t.nonNull.field('decidedAt', { type: 'DateTime', description: 'When.' })
+    t.string('comment', { description: 'Why, as it was given.' })
     t.nonNull.list.nonNull.field('constraintsAdded', {
       type: 'Constraint',
       description: 'Constraints it added.',
@@ -280,6 +283,18 @@ export const decisionTypes = [
         description: 'Undo a decision by adding its inverse.',
         args: inputArg('RevertDecisionInput'),
         resolve: resolve.revertDecision,
+      })
+    },
+  }),
+  extendType({
+    type: 'Subscription',
+    definition(t) {
+      t.nonNull.field('decisionsAppended', {
+        type: 'Decision',
+        description: 'New ledger entries after a revision: lossless resume.',
+        args: { projectId: nonNull(idArg()), afterRevision: nonNull(intArg()) },
+        subscribe: resolve.decisionsAppended,
+        resolve: resolve.appended as never,
       })
     },
   }),

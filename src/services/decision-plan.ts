@@ -1,5 +1,5 @@
 import type { DecisionKind, IdentityState, MembershipSource } from '../generated/prisma/client.ts'
-import { ConstraintClosure, type Statement } from './constraint-closure.ts'
+import { ConstraintClosure, type Statement, smallest } from './constraint-closure.ts'
 import type { DecisionChange } from './decision-change.ts'
 import { DomainError, notFound } from './errors.ts'
 
@@ -25,8 +25,12 @@ export interface DecisionState {
   readonly members: ReadonlyMap<string, MemberFacts>
   /** Items of the project that the change names, members or not. */
   readonly items: ReadonlySet<string>
-  /** Active statements that reach any of these items. */
+  /** Active statements that reach any of these items, through must-links also those that reach them from afar. */
   readonly statements: readonly Statement[]
+  /** Where items are that must be with these and are none of them: the identity, or null for free ones. */
+  readonly others: ReadonlyMap<string, string | null>
+  /** Of the items that statements name: those that were erased. As excluded ones they are no subject. */
+  readonly erased: ReadonlySet<string>
 }
 
 export interface Move {
@@ -37,8 +41,8 @@ export interface Move {
 
 export interface IdentityChange {
   state?: IdentityState
-  name?: string
-  mergedIntoId?: string
+  name?: string | null
+  mergedIntoId?: string | null
 }
 
 /** Everything a decision does, computed and not yet done: previewing and applying share it. */
@@ -76,6 +80,15 @@ function anchorOf(members: readonly MemberFacts[]): string | undefined {
   return best?.itemId
 }
 
+export const emptyPlan = (kind: DecisionKind): Plan => ({
+  kind,
+  moves: [],
+  newIdentities: [],
+  identityChanges: new Map(),
+  statements: [],
+  touched: new Set(),
+})
+
 /**
  * Computes what a change does to the state: memberships, identities and the statements it compiles to. Pure.
  *
@@ -84,18 +97,10 @@ function anchorOf(members: readonly MemberFacts[]): string | undefined {
  *   INVALID_STATE; INVALID
  */
 export function planDecision(state: DecisionState, change: DecisionChange, makeId: () => string): Plan {
-  const plan: Plan = {
-    kind: 'MOVE',
-    moves: [],
-    newIdentities: [],
-    identityChanges: new Map(),
-    statements: [],
-    touched: new Set(),
-  }
-  const builder = new PlanBuilder(state, plan, makeId)
-  const kind = builder.build(change)
+  const plan = emptyPlan('MOVE')
+  const kind = new PlanBuilder(state, plan, makeId).build(change)
   const result = { ...plan, kind }
-  checkConsistency(state, result)
+  finishPlan(state, result)
   return result
 }
 
@@ -328,14 +333,15 @@ class PlanBuilder {
   }
 
   #confirm(identityId: string): DecisionKind {
-    const { state } = this.#live(identityId)
+    this.#live(identityId)
     const members = this.#membersOf(identityId)
     const anchor = anchorOf(members)
     for (const { itemId } of members) {
       this.#place(itemId, identityId, 'HUMAN')
       if (anchor && itemId !== anchor) this.plan.statements.push(must(anchor, itemId))
     }
-    this.plan.identityChanges.set(identityId, { state: state === 'LOCKED' ? 'LOCKED' : 'CONFIRMED' })
+    // The state that was asked for: a locked identity is unlocked by it.
+    this.plan.identityChanges.set(identityId, { state: 'CONFIRMED' })
     return 'CONFIRM'
   }
 
@@ -347,9 +353,20 @@ class PlanBuilder {
   }
 }
 
-/** A statement that says again what an active one says is left out; one that contradicts refuses the whole plan. */
-function checkConsistency(state: DecisionState, plan: Plan): void {
-  const known = new Set(state.statements.map(keyOf))
+/**
+ * Ends a plan: free items that must be with one that was placed follow it, must-links that active ones say already are left
+ * out, and what contradicts the ledger is refused as a whole.
+ */
+export function finishPlan(state: DecisionState, plan: Plan): void {
+  // What the change states itself is free of charge: a refusal names stored statements only.
+  const closure = new ConstraintClosure([...plan.statements, ...state.statements])
+  followMates(state, plan, closure)
+  const conflicts = [findExcluded(plan, closure), closure.findContradiction(), findParted(state, plan, closure)]
+  const smallestConflict = smallest(conflicts.filter((set) => set !== undefined))
+  if (smallestConflict) throw conflict(smallestConflict)
+  // Whoever repeats a must-link touches its identity, so that undoing the first asks for undoing this one before. Other
+  // statements may concern free items: each decision keeps its own.
+  const known = new Set(state.statements.filter(({ kind }) => kind === 'MUST_LINK').map(keyOf))
   const fresh = plan.statements.filter((statement) => {
     const key = keyOf(statement)
     if (known.has(key)) return false
@@ -357,50 +374,105 @@ function checkConsistency(state: DecisionState, plan: Plan): void {
     return true
   })
   plan.statements.splice(0, plan.statements.length, ...fresh)
-  const closure = new ConstraintClosure([...state.statements, ...fresh])
-  for (const { kind, leftItemId, rightItemId } of fresh) {
-    if (kind !== 'MUST_LINK') continue
-    for (const itemId of [leftItemId, rightItemId]) {
-      const exclusion = itemId ? closure.exclusionOf(itemId) : undefined
-      if (exclusion) throw conflict([exclusion])
-    }
-  }
-  const placed = plan.moves.filter((move) => move.toIdentityId !== null)
-  for (const { itemId } of placed) {
-    const exclusion = closure.exclusionOf(itemId)
-    if (exclusion) throw conflict([exclusion])
-  }
-  const contradiction = closure.findContradiction()
-  if (contradiction) throw conflict(contradiction)
-  checkMemberships(state, plan, closure)
 }
 
-/** Items that must be together end in one identity, and those that must not, apart: whatever the change asked for. */
-function checkMemberships(state: DecisionState, plan: Plan, closure: ConstraintClosure): void {
-  const after = new Map(
-    [...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]),
-  )
-  for (const { itemId, toIdentityId } of plan.moves) after.set(itemId, toIdentityId)
-  for (const statement of [...state.statements, ...plan.statements]) {
-    const { kind, leftItemId, rightItemId } = statement
-    if (!rightItemId || closure.isExcluded(leftItemId) || closure.isExcluded(rightItemId)) continue
-    const [left, right] = [after.get(leftItemId), after.get(rightItemId)]
-    // Items outside the state are where they were: only what moves can break a statement.
-    if (left === undefined || right === undefined) continue
-    const isTogether = left !== null && left === right
-    if (kind === 'MUST_LINK' && left !== right) throw conflict([statement])
-    if (kind === 'CANNOT_LINK' && isTogether) throw conflict([statement])
+/** Where an item is after the plan; undefined where the state does not say. */
+export function placesAfter(
+  { members, others, items }: DecisionState,
+  plan: Plan,
+): (itemId: string) => string | null | undefined {
+  const moved = new Map(plan.moves.map(({ itemId, toIdentityId }) => [itemId, toIdentityId]))
+  return (itemId) => {
+    const to = moved.get(itemId)
+    if (to !== undefined) return to
+    const member = members.get(itemId)
+    if (member) return member.identityId
+    const other = others.get(itemId)
+    return other === undefined && items.has(itemId) ? null : other
   }
+}
+
+/** Neither excluded nor erased items are together with anything, or apart. */
+const isAbsent = (state: DecisionState, closure: ConstraintClosure, itemId: string): boolean =>
+  closure.isExcluded(itemId) || state.erased.has(itemId)
+
+/** Free items that must be with a placed one go where it goes: IMPLIED, for nobody has said where they are. */
+function followMates(state: DecisionState, plan: Plan, closure: ConstraintClosure): void {
+  const moved = new Set(plan.moves.map(({ itemId }) => itemId))
+  for (const { itemId, toIdentityId } of [...plan.moves]) {
+    if (toIdentityId === null || isAbsent(state, closure, itemId)) continue
+    for (const mate of closure.matesOf(itemId)) {
+      if (moved.has(mate) || state.members.has(mate) || state.others.get(mate) || isAbsent(state, closure, mate))
+        continue
+      moved.add(mate)
+      plan.moves.push({ itemId: mate, toIdentityId, source: 'IMPLIED' })
+    }
+  }
+}
+
+/** The exclusion of an item that the plan places or links. */
+function findExcluded(plan: Plan, closure: ConstraintClosure): Statement[] | undefined {
+  const linked = plan.statements.flatMap(({ kind, leftItemId, rightItemId }) =>
+    kind === 'MUST_LINK' ? [leftItemId, rightItemId as string] : [],
+  )
+  const placed = plan.moves.flatMap(({ itemId, toIdentityId }) => (toIdentityId === null ? [] : [itemId]))
+  for (const itemId of [...linked, ...placed]) {
+    const exclusion = closure.exclusionOf(itemId)
+    if (exclusion) return [exclusion]
+  }
+  return undefined
+}
+
+/**
+ * Items that must be together and would not be, or that must not and would: whatever the change asked for. The smallest
+ * set of statements that says so; must-links hold through items that are absent.
+ */
+function findParted(state: DecisionState, plan: Plan, closure: ConstraintClosure): Statement[] | undefined {
+  const placeOf = placesAfter(state, plan)
+  const subjectPlace = (itemId: string) => (isAbsent(state, closure, itemId) ? undefined : placeOf(itemId))
+  const found: Statement[][] = []
+  // Items outside the plan are where they were: only what it moves or states can part anything.
+  const touched = new Set([
+    ...plan.moves.map(({ itemId }) => itemId),
+    ...plan.statements.flatMap(({ leftItemId, rightItemId }) => (rightItemId ? [leftItemId, rightItemId] : [])),
+  ])
+  const looked = new Set<string>()
+  for (const itemId of touched) {
+    const group = closure.groupOf(itemId)
+    if (looked.has(group)) continue
+    looked.add(group)
+    const subjects = closure.matesOf(itemId).filter((mate) => subjectPlace(mate) !== undefined)
+    if (new Set(subjects.map(subjectPlace)).size < 2) continue
+    for (const mate of subjects) {
+      const own = subjectPlace(mate)
+      const path = closure.pathTo(mate, (other) => subjectPlace(other) !== undefined && subjectPlace(other) !== own)
+      if (path) found.push(path)
+    }
+  }
+  for (const statement of [...plan.statements, ...state.statements]) {
+    if (statement.kind !== 'CANNOT_LINK') continue
+    const place = subjectPlace(statement.leftItemId)
+    if (place && place === subjectPlace(statement.rightItemId as string)) found.push([statement])
+  }
+  return smallest(found)
 }
 
 const keyOf = ({ kind, leftItemId, rightItemId }: Statement): string =>
   [kind, ...[leftItemId, rightItemId ?? ''].sort()].join('/')
 
 function conflict(statements: readonly Statement[]): DomainError {
-  const ids = statements.map(({ id }) => id).filter((id) => id !== undefined)
+  const ids = statements.flatMap(({ id }) => (id === undefined ? [] : [id]))
+  if (ids.length === 0)
+    return new DomainError('INVALID', 'this change contradicts itself: no earlier decision forbids it')
+  const [what, them] =
+    ids.length === 1
+      ? ['an earlier human statement', 'it']
+      : [`${ids.length} earlier human statements that together forbid it`, 'one of them']
   return new DomainError(
     'CONSTRAINT_CONFLICT',
-    `this contradicts ${ids.length} earlier human decision(s): undo those first, or decide otherwise`,
-    { conflictingConstraintIds: ids },
+    `this contradicts ${what}: undo the decision behind ${them} first, or decide otherwise`,
+    {
+      conflictingConstraintIds: ids,
+    },
   )
 }

@@ -1,6 +1,6 @@
-import type { Decision, Prisma } from '../generated/prisma/client.ts'
+import type { Decision, IdentityState, Prisma } from '../generated/prisma/client.ts'
 import type { Tx } from './app.ts'
-import type { DecisionState, Plan } from './decision-plan.ts'
+import { type DecisionState, emptyPlan, type MemberFacts, type Plan } from './decision-plan.ts'
 import { newId } from './id.ts'
 import { findNeedlessTasks } from './needless-tasks.ts'
 
@@ -13,18 +13,16 @@ export interface DecisionActor {
   readonly taskId?: string
 }
 
-/** Takes the next place in the ledger; the project row stays locked until the transaction ends. */
-export async function nextRevision(tx: Tx, projectId: string): Promise<number> {
-  const [row] = await tx.$queryRaw<{ revision: number }[]>`
-    /* nextRevision */ UPDATE "Project" SET "ledgerRevision" = "ledgerRevision" + 1 WHERE "id" = ${projectId}::uuid
-    RETURNING "ledgerRevision" AS revision`
-  return row?.revision as number
+/** A plan on its way into the ledger. */
+export interface LedgerEntry {
+  readonly plan: Plan
+  /** The change as it was asked for. */
+  readonly payload: Prisma.InputJsonObject
+  /** The decision that this one undoes. */
+  readonly revertsId?: string
 }
 
-/**
- * Writes a plan and its place in the ledger, in three statements whatever its size: open tasks that it answers are looked up, then
- * everything but identities is written, then identities are counted anew. The project row must be locked.
- */
+/** Writes one plan and its place in the ledger. The project row must be locked. */
 export async function writeDecision(
   tx: Tx,
   actor: DecisionActor,
@@ -32,139 +30,226 @@ export async function writeDecision(
   plan: Plan,
   payload: Prisma.InputJsonObject,
 ): Promise<Decision> {
-  const { projectId } = actor
-  const needless = await findNeedlessTasks({ prisma: tx }, projectId, state, plan, actor.taskId)
-  const decisionId = newId()
-  const itemCount = plan.moves.filter(
-    ({ itemId, toIdentityId }) => state.members.get(itemId)?.identityId !== (toIdentityId ?? undefined),
-  ).length
-  const rows = {
-    identities: plan.newIdentities,
-    moves: plan.moves.map(({ itemId, toIdentityId, source }) => {
-      const from = state.members.get(itemId)
-      return { id: newId(), itemId, from: from?.identityId, fromSource: from?.source, to: toIdentityId, source }
-    }),
-    statements: plan.statements.map((statement) => ({ id: newId(), ...statement })),
+  const [decision] = await writeDecisions(tx, actor, state, [{ plan, payload }])
+  return decision as Decision
+}
+
+/** Items whose identity a plan changes. */
+export const countMoved = (state: DecisionState, { moves }: Plan): number =>
+  moves.filter(({ itemId, toIdentityId }) => (state.members.get(itemId)?.identityId ?? null) !== toIdentityId).length
+
+/** The state as it is once a plan is written: what the next plan of the same transaction starts from. */
+export function stateAfter(state: DecisionState, plan: Plan): DecisionState {
+  const identities = new Map(state.identities)
+  for (const { id, state: made } of plan.newIdentities) {
+    identities.set(id, { id, state: made, name: null, revision: 0 })
   }
-  const [decision] = await tx.$queryRaw<Decision[]>`
+  for (const id of touchedBy(plan)) {
+    const before = identities.get(id)
+    const { state: next, name } = plan.identityChanges.get(id) ?? {}
+    if (!before) continue
+    identities.set(id, {
+      ...before,
+      state: next ?? before.state,
+      name: name === undefined ? before.name : name,
+      revision: before.revision + 1,
+    })
+  }
+  const members = new Map(state.members)
+  for (const { itemId, toIdentityId, source } of plan.moves) {
+    const before = members.get(itemId)
+    if (toIdentityId === null || source === null) members.delete(itemId)
+    else {
+      const fresh: MemberFacts = { itemId, identityId: toIdentityId, source, confidence: 0, risk: 0 }
+      members.set(itemId, {
+        ...fresh,
+        ...before,
+        identityId: toIdentityId,
+        source,
+        risk: source === 'MODEL' ? (before?.risk ?? 0) : 0,
+      })
+    }
+  }
+  return { ...state, identities, members, statements: [...state.statements, ...plan.statements] }
+}
+
+/** Identities whose revision grows with a plan. */
+function touchedBy(plan: Plan): Set<string> {
+  const targets = plan.moves.flatMap(({ toIdentityId }) => (toIdentityId ? [toIdentityId] : []))
+  const made = plan.newIdentities.map(({ id }) => id)
+  return new Set([...plan.touched, ...targets, ...plan.identityChanges.keys(), ...made])
+}
+
+/** What several plans do together; no item is moved by two of them. */
+function together(entries: readonly LedgerEntry[]): Plan {
+  const whole = emptyPlan('MOVE')
+  for (const { plan } of entries) {
+    whole.moves.push(...plan.moves)
+    whole.newIdentities.push(...plan.newIdentities)
+    whole.statements.push(...plan.statements)
+    for (const id of plan.touched) whole.touched.add(id)
+    for (const [id, change] of plan.identityChanges) {
+      whole.identityChanges.set(id, { ...whole.identityChanges.get(id), ...change })
+    }
+  }
+  return whole
+}
+
+/**
+ * Writes plans and their places in the ledger, in three statements however many and large they are: open tasks that they
+ * answer are looked up, then everything but identities is written, then identities are counted anew. The project row must
+ * be locked. Plans follow each other: each was made on the state that the ones before it leave.
+ *
+ * @returns the decisions, in order
+ */
+export async function writeDecisions(
+  tx: Tx,
+  actor: DecisionActor,
+  state: DecisionState,
+  entries: readonly LedgerEntry[],
+): Promise<Decision[]> {
+  if (entries.length === 0) return []
+  const { projectId } = actor
+  const whole = together(entries)
+  const needless = await findNeedlessTasks({ prisma: tx }, projectId, state, whole, actor.taskId)
+  const placed = entries.map((entry, i) => ({ ...entry, id: newId(), place: i + 1 }))
+  const rows = {
+    decisions: placed.map(({ id, place, plan, payload, revertsId }) => ({
+      id,
+      place,
+      kind: plan.kind,
+      payload,
+      revertsId,
+      itemCount: countMoved(state, plan),
+      auditId: newId(),
+    })),
+    identities: whole.newIdentities,
+    moves: placed.flatMap(({ id: decisionId, place, plan }) =>
+      plan.moves.map(({ itemId, toIdentityId, source }) => {
+        const from = state.members.get(itemId)
+        const change = { itemId, from: from?.identityId, fromSource: from?.source, to: toIdentityId, source }
+        return { id: newId(), decisionId, place, ...change }
+      }),
+    ),
+    statements: placed.flatMap(({ id: decisionId, plan }) =>
+      plan.statements.map((statement) => ({ id: newId(), decisionId, ...statement })),
+    ),
+  }
+  const decisions = await tx.$queryRaw<Decision[]>`
     /* writeDecision */
-    WITH revision AS (
-      UPDATE "Project" SET "ledgerRevision" = "ledgerRevision" + 1 WHERE "id" = ${projectId}::uuid
-      RETURNING "ledgerRevision" AS n),
-    decision AS (
+    WITH head AS (
+      UPDATE "Project" SET "ledgerRevision" = "ledgerRevision" + ${entries.length} WHERE "id" = ${projectId}::uuid
+      RETURNING "ledgerRevision" - ${entries.length} AS n),
+    entries AS (
+      SELECT r.*, head.n + r."place" AS revision FROM head, jsonb_to_recordset(${JSON.stringify(rows.decisions)}::jsonb) AS r(
+        "id" uuid, "place" int, "kind" "DecisionKind", "payload" jsonb, "revertsId" uuid, "itemCount" int, "auditId" uuid)),
+    decisions AS (
       INSERT INTO "Decision" ("projectId", "id", "ledgerRevision", "kind", "actorId", "comment", "payload", "itemCount",
-        "taskId", "requestId")
-      SELECT ${projectId}::uuid, ${decisionId}::uuid, n, ${plan.kind}::"DecisionKind", ${actor.userId}::uuid,
-        ${actor.comment ?? null}, ${JSON.stringify(payload)}::jsonb, ${itemCount}, ${actor.taskId ?? null}::uuid,
-        ${actor.requestId} FROM revision
+        "taskId", "revertsId", "requestId")
+      SELECT ${projectId}::uuid, "id", revision, "kind", ${actor.userId}::uuid, ${actor.comment ?? null}, "payload",
+        "itemCount", ${actor.taskId ?? null}::uuid, "revertsId", ${actor.requestId} FROM entries
       RETURNING *),
+    undone AS (
+      UPDATE "Decision" d SET "revertedById" = e."id" FROM entries e
+      WHERE d."projectId" = ${projectId}::uuid AND d."id" = e."revertsId"),
+    revoked AS (
+      UPDATE "Constraint" x SET "revokedById" = e."id" FROM entries e
+      WHERE x."projectId" = ${projectId}::uuid AND x."decisionId" = e."revertsId" AND x."revokedById" IS NULL),
     fresh AS (
       INSERT INTO "Identity" ("projectId", "id", "state", "revision")
       SELECT ${projectId}::uuid, r."id", r."state", 0
       FROM jsonb_to_recordset(${JSON.stringify(rows.identities)}::jsonb) AS r("id" uuid, "state" "IdentityState")),
     moves AS (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows.moves)}::jsonb) AS r("id" uuid, "itemId" uuid, "from" uuid,
-        "fromSource" "MembershipSource", "to" uuid, "source" "MembershipSource")),
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows.moves)}::jsonb) AS r("id" uuid, "decisionId" uuid, "place" int,
+        "itemId" uuid, "from" uuid, "fromSource" "MembershipSource", "to" uuid, "source" "MembershipSource")),
     events AS (
       INSERT INTO "MembershipEvent" ("projectId", "id", "ledgerRevision", "itemId", "fromIdentityId", "fromSource",
         "toIdentityId", "toSource", "decisionId")
-      SELECT ${projectId}::uuid, m."id", n, m."itemId", m."from", m."fromSource", m."to", m."source", ${decisionId}::uuid
-      FROM moves m, revision),
+      SELECT ${projectId}::uuid, m."id", head.n + m."place", m."itemId", m."from", m."fromSource", m."to", m."source",
+        m."decisionId" FROM moves m, head),
     leaving AS (
       DELETE FROM "IdentityMember" x USING moves m
       WHERE x."projectId" = ${projectId}::uuid AND x."itemId" = m."itemId" AND m."to" IS NULL),
     staying AS (
-      INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source")
-      SELECT ${projectId}::uuid, m."itemId", m."to", m."source" FROM moves m WHERE m."to" IS NOT NULL
+      -- A member that comes back has the confidence and the risk of its vertex, as publishing would give it.
+      INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source", "confidence", "risk")
+      SELECT ${projectId}::uuid, m."itemId", m."to", m."source", coalesce(v."confidence", 0),
+        CASE WHEN m."source" = 'MODEL' THEN coalesce(v."impact", 0) ELSE 0 END
+      FROM moves m JOIN "Project" p ON p."id" = ${projectId}::uuid
+      LEFT JOIN "Vertex" v ON v."projectId" = p."id" AND v."runId" = p."publishedRunId" AND v."itemId" = m."itemId"
+      WHERE m."to" IS NOT NULL
       ON CONFLICT ("projectId", "itemId") DO UPDATE SET "identityId" = excluded."identityId", "source" = excluded."source",
-        "addedAt" = now(), "risk" = CASE WHEN excluded."source" = 'MODEL' THEN "IdentityMember"."risk" ELSE 0 END),
+        "addedAt" = CASE WHEN "IdentityMember"."identityId" = excluded."identityId" THEN "IdentityMember"."addedAt" ELSE now() END,
+        "risk" = CASE WHEN excluded."source" <> 'MODEL' THEN 0 WHEN "IdentityMember"."source" = 'MODEL'
+          THEN "IdentityMember"."risk" ELSE excluded."risk" END),
     statements AS (
       INSERT INTO "Constraint" ("projectId", "id", "kind", "leftItemId", "rightItemId", "decisionId")
-      SELECT ${projectId}::uuid, r."id", r."kind", r."leftItemId", r."rightItemId", ${decisionId}::uuid
-      FROM jsonb_to_recordset(${JSON.stringify(rows.statements)}::jsonb) AS r("id" uuid, "kind" "ConstraintKind",
-        "leftItemId" uuid, "rightItemId" uuid)),
+      SELECT ${projectId}::uuid, r."id", r."kind", r."leftItemId", r."rightItemId", r."decisionId"
+      FROM jsonb_to_recordset(${JSON.stringify(rows.statements)}::jsonb) AS r("id" uuid, "decisionId" uuid,
+        "kind" "ConstraintKind", "leftItemId" uuid, "rightItemId" uuid)),
     tasks AS (
       UPDATE "ReviewTask" SET "state" = 'OBSOLETE', "leaseExpiresAt" = NULL, "revision" = "revision" + 1, "updatedAt" = now()
       WHERE "projectId" = ${projectId}::uuid AND "id" = ANY(${needless}::uuid[])),
     audit AS (
       INSERT INTO "AuditEvent" ("projectId", "id", "action", "actorId", "requestId", "targetType", "targetId", "detail")
-      SELECT ${projectId}::uuid, ${newId()}::uuid, 'decision.applied', ${actor.userId}::uuid, ${actor.requestId}, 'Decision',
-        ${decisionId}, jsonb_build_object('kind', ${plan.kind}::text, 'ledgerRevision', n) FROM revision)
-    SELECT * FROM decision`
-  await writeIdentities(tx, projectId, plan, state, decisionId)
-  return decision as Decision
+      SELECT ${projectId}::uuid, "auditId", CASE WHEN "revertsId" IS NULL THEN 'decision.applied' ELSE 'decision.reverted' END,
+        ${actor.userId}::uuid, ${actor.requestId}, 'Decision', coalesce("revertsId", "id")::text,
+        jsonb_build_object('kind', "kind"::text, 'ledgerRevision', revision) FROM entries)
+    SELECT * FROM decisions ORDER BY "ledgerRevision"`
+  await writeIdentities(tx, projectId, state, placed, whole)
+  return decisions
 }
 
-/** Sets where items belong; a membership that a person placed carries no risk any more. */
-export async function placeItems(
-  tx: Tx,
-  projectId: string,
-  moves: readonly { itemId: string; toIdentityId: string | null; source: string | null }[],
-): Promise<void> {
-  const leaving = moves.filter(({ toIdentityId }) => toIdentityId === null).map(({ itemId }) => itemId)
-  if (leaving.length > 0) await tx.identityMember.deleteMany({ where: { projectId, itemId: { in: leaving } } })
-  const staying = moves.filter(({ toIdentityId }) => toIdentityId !== null)
-  if (staying.length === 0) return
-  await tx.$executeRaw`
-    /* placeItems */
-    INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source")
-    SELECT ${projectId}::uuid, t.item, t.identity, t.source::"MembershipSource"
-    FROM unnest(${staying.map(({ itemId }) => itemId)}::uuid[], ${staying.map((move) => move.toIdentityId)}::uuid[],
-      ${staying.map(({ source }) => source)}::text[]) AS t(item, identity, source)
-    ON CONFLICT ("projectId", "itemId") DO UPDATE SET "identityId" = excluded."identityId", "source" = excluded."source",
-      "addedAt" = now(), "risk" = CASE WHEN excluded."source" = 'MODEL' THEN "IdentityMember"."risk" ELSE 0 END`
-}
-
-/** Counts, cover and risk of identities from their members, and one more revision. */
-export async function recountIdentities(tx: Tx, projectId: string, ids: readonly string[]): Promise<void> {
-  await tx.$executeRaw`
-    /* recountIdentities */
-    UPDATE "Identity" i SET "revision" = i."revision" + 1, "updatedAt" = now(),
-      "memberCount" = coalesce(s.n, 0), "risk" = coalesce(s.risk, 0), "coverItemId" = s.cover
-    FROM unnest(${[...ids]}::uuid[]) AS t(id)
-    LEFT JOIN (
-      SELECT "identityId", count(*)::int AS n, sum("risk") AS risk,
-        (array_agg("itemId" ORDER BY "confidence" DESC, "itemId"))[1] AS cover
-      FROM "IdentityMember" WHERE "projectId" = ${projectId}::uuid AND "identityId" = ANY(${[...ids]}::uuid[])
-      GROUP BY 1) s ON s."identityId" = t.id
-    WHERE i."projectId" = ${projectId}::uuid AND i."id" = t.id`
-}
-
-/** Changes and counts the identities of a plan, and notes how each was before and is now. */
+/** Changes and counts the identities of plans, and notes how each was before and after each of them. */
 async function writeIdentities(
   tx: Tx,
   projectId: string,
-  plan: Plan,
   state: DecisionState,
-  decisionId: string,
+  entries: readonly (LedgerEntry & { id: string })[],
+  whole: Plan,
 ): Promise<void> {
-  const targets = plan.moves.flatMap(({ toIdentityId }) => (toIdentityId ? [toIdentityId] : []))
-  const fresh = new Map(plan.newIdentities.map(({ id, state }) => [id, state]))
-  const ids = [...new Set([...plan.touched, ...targets, ...plan.identityChanges.keys(), ...fresh.keys()])]
-  const rows = ids.map((id) => {
-    const before = state.identities.get(id)
-    const change = plan.identityChanges.get(id) ?? {}
-    return {
-      id,
-      change,
-      revisionBefore: before?.revision,
-      stateBefore: before?.state,
-      stateAfter: change.state ?? before?.state ?? fresh.get(id) ?? 'PROPOSED',
-      nameBefore: before?.name,
-      nameAfter: change.name ?? before?.name,
-    }
-  })
+  const made = new Map(whole.newIdentities.map(({ id, state }) => [id, state]))
+  const now = new Map<string, { revision: number; state?: IdentityState; name?: string | null }>()
+  const notes = entries.flatMap(({ id: decisionId, plan }) =>
+    [...touchedBy(plan)].map((id) => {
+      const change = plan.identityChanges.get(id) ?? {}
+      const before = now.get(id) ?? state.identities.get(id)
+      const after = {
+        revision: (before?.revision ?? 0) + 1,
+        state: change.state ?? before?.state ?? made.get(id) ?? ('PROPOSED' as const),
+        name: change.name === undefined ? before?.name : change.name,
+      }
+      now.set(id, after)
+      return {
+        id,
+        decisionId,
+        revisionBefore: before?.revision,
+        stateBefore: before?.state,
+        nameBefore: before?.name,
+        revisionAfter: after.revision,
+        stateAfter: after.state,
+        nameAfter: after.name,
+      }
+    }),
+  )
+  const changes = [...now].map(([id, { revision }]) => ({
+    id,
+    steps: revision - (state.identities.get(id)?.revision ?? 0),
+    change: whole.identityChanges.get(id) ?? {},
+  }))
+  const ids = [...now.keys()]
   await tx.$executeRaw`
     /* writeIdentities */
-    WITH t AS (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r("id" uuid, "change" jsonb, "revisionBefore" int,
-        "stateBefore" "IdentityState", "stateAfter" "IdentityState", "nameBefore" text, "nameAfter" text)),
-    notes AS (
+    WITH notes AS (
       INSERT INTO "DecisionIdentity" ("projectId", "decisionId", "identityId", "revisionBefore", "revisionAfter", "stateBefore",
         "stateAfter", "nameBefore", "nameAfter")
-      SELECT ${projectId}::uuid, ${decisionId}::uuid, t."id", t."revisionBefore", coalesce(t."revisionBefore", 0) + 1,
-        t."stateBefore", t."stateAfter", t."nameBefore", t."nameAfter" FROM t)
-    UPDATE "Identity" i SET "revision" = i."revision" + 1, "updatedAt" = now(),
+      SELECT ${projectId}::uuid, r."decisionId", r."id", r."revisionBefore", r."revisionAfter", r."stateBefore",
+        r."stateAfter", r."nameBefore", r."nameAfter"
+      FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb) AS r("id" uuid, "decisionId" uuid, "revisionBefore" int,
+        "revisionAfter" int, "stateBefore" "IdentityState", "stateAfter" "IdentityState", "nameBefore" text, "nameAfter" text)),
+    t AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) AS r("id" uuid, "steps" int, "change" jsonb))
+    UPDATE "Identity" i SET "revision" = i."revision" + t."steps", "updatedAt" = now(),
       "state" = CASE WHEN jsonb_exists(t."change", 'state') THEN (t."change"->>'state')::"IdentityState" ELSE i."state" END,
       "mergedIntoId" = CASE WHEN jsonb_exists(t."change", 'mergedIntoId') THEN (t."change"->>'mergedIntoId')::uuid ELSE i."mergedIntoId" END,
       "name" = CASE WHEN jsonb_exists(t."change", 'name') THEN t."change"->>'name' ELSE i."name" END,

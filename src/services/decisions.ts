@@ -3,9 +3,9 @@ import type { Constraint, ConstraintKind, Decision } from '../generated/prisma/c
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { checkChange, type DecisionChange } from './decision-change.ts'
-import { type DecisionState, type Plan, planDecision } from './decision-plan.ts'
+import { type DecisionState, type Plan, placesAfter, planDecision } from './decision-plan.ts'
 import { readDecisionState } from './decision-state.ts'
-import { type DecisionActor, writeDecision } from './decision-write.ts'
+import { countMoved, type DecisionActor, writeDecision } from './decision-write.ts'
 import { DomainError, notFound } from './errors.ts'
 import { newId } from './id.ts'
 import { onceOnly } from './idempotency.ts'
@@ -53,23 +53,26 @@ function tokenOf(change: DecisionChange, state: DecisionState): string {
   const identities = [...state.identities.values()].map(({ id, revision }) => `${id}@${revision}`).sort()
   const statements = state.statements.map(({ id }) => id).sort()
   const members = [...state.members.values()]
-    .map(({ itemId, identityId, source }) => `${itemId}>${identityId}:${source}`)
+    .map(({ itemId, identityId, source, risk }) => `${itemId}>${identityId}:${source}:${risk}`)
     .sort()
+  const others = [...state.others].map(([itemId, identityId]) => `${itemId}>${identityId}`).sort()
   return createHash('sha256')
-    .update(JSON.stringify([change, identities, statements, members]))
+    .update(JSON.stringify([change, identities, statements, members, others]))
     .digest('base64url')
 }
 
+/** Identities that the caller has seen but the change does not touch are looked up in one statement. */
 async function checkRevisions(
   tx: Tx,
   projectId: string,
   state: DecisionState,
   expected: readonly ExpectedRevision[],
 ): Promise<void> {
+  const others = expected.map(({ identityId }) => identityId).filter((id) => !state.identities.has(id))
+  const rows = others.length ? await tx.identity.findMany({ where: { projectId, id: { in: others } } }) : []
+  const known = new Map(rows.map((row) => [row.id, row]))
   for (const [i, { identityId, revision }] of expected.entries()) {
-    const now =
-      state.identities.get(identityId) ??
-      (await tx.identity.findUnique({ where: { projectId_id: { projectId, id: identityId } } }))
+    const now = state.identities.get(identityId) ?? known.get(identityId)
     if (!now) throw notFound('identity', identityId)
     if (now.revision === revision) continue
     const since = await tx.$queryRaw<{ id: string }[]>`
@@ -132,13 +135,12 @@ export async function applyDecision(app: App, viewer: Viewer, input: ApplyDecisi
 
 /** Where everybody of the touched identities would be. */
 function groupsAfter(state: DecisionState, plan: Plan): PreviewGroup[] {
-  const after = new Map(
-    [...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]),
-  )
-  for (const { itemId, toIdentityId } of plan.moves) after.set(itemId, toIdentityId)
+  const placeOf = placesAfter(state, plan)
+  const itemIds = new Set([...state.members.keys(), ...plan.moves.map(({ itemId }) => itemId)])
   const groups = new Map<string, string[]>()
-  for (const [itemId, identityId] of after) {
-    if (identityId === null) continue
+  for (const itemId of itemIds) {
+    const identityId = placeOf(itemId)
+    if (!identityId) continue
     const group = groups.get(identityId)
     if (group) group.push(itemId)
     else groups.set(identityId, [itemId])
@@ -180,8 +182,7 @@ export async function previewDecision(
   return {
     ...common,
     groups: groupsAfter(state, plan),
-    itemCount: plan.moves.filter((move) => (state.members.get(move.itemId)?.identityId ?? null) !== move.toIdentityId)
-      .length,
+    itemCount: countMoved(state, plan),
     tasksResolved: (await findNeedlessTasks(app, projectId, state, plan)).length,
     riskDelta: riskDelta(state, plan),
     conflictIds: [],

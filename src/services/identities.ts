@@ -2,9 +2,9 @@ import { type Identity, type IdentityState, Prisma } from '../generated/prisma/c
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import type { DecisionChange } from './decision-change.ts'
-import { planDecision } from './decision-plan.ts'
-import { readDecisionState } from './decision-state.ts'
-import { writeDecision } from './decision-write.ts'
+import { type DecisionState, planDecision } from './decision-plan.ts'
+import { readState } from './decision-state.ts'
+import { type LedgerEntry, stateAfter, writeDecisions } from './decision-write.ts'
 import { DomainError, type DomainErrorDetail, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
@@ -125,11 +125,12 @@ export interface IdentityUpdateOutcome {
 }
 
 const MAX_UPDATES = 250
+/** Decisions that a refusal of a stale revision lists. */
+const MAX_INTERVENING = 20
 const MAX_NAME = 200
 
 function changesOf({ identityId, name, state }: IdentityUpdate): DecisionChange[] {
   const changes: DecisionChange[] = []
-  // The state first: it can be refused, a name can not, so that a refused row has written nothing.
   if (state === 'CONFIRMED') changes.push({ confirm: { identityId } })
   else if (state === 'LOCKED') changes.push({ lock: { identityId } })
   else if (state === 'DISSOLVED') changes.push({ dissolve: { identityId } })
@@ -146,37 +147,52 @@ function changesOf({ identityId, name, state }: IdentityUpdate): DecisionChange[
   return changes
 }
 
-async function updateOne(tx: Tx, viewer: Viewer, projectId: string, update: IdentityUpdate): Promise<void> {
-  const { identityId, expectedRevision } = update
-  const changes = changesOf(update)
-  const identity = await tx.identity.findUnique({ where: { projectId_id: { projectId, id: identityId } } })
+/** Plans one row on the state that the rows before it leave. */
+function planRow(
+  state: DecisionState,
+  { identityId, expectedRevision }: IdentityUpdate,
+  changes: readonly DecisionChange[],
+): { state: DecisionState; entries: LedgerEntry[] } {
+  const identity = state.identities.get(identityId)
   if (!identity) throw notFound('identity', identityId)
   if (identity.revision !== expectedRevision) {
-    const since = await tx.decisionIdentity.findMany({
-      where: { projectId, identityId, revisionAfter: { gt: expectedRevision } },
-      orderBy: { revisionAfter: 'desc' },
-      take: 20,
-    })
     throw new DomainError(
       'STALE_REVISION',
       `identity ${identity.name ?? identityId} is at revision ${identity.revision}: you saw ${expectedRevision}`,
-      {
-        projectId,
-        currentRevision: identity.revision,
-        interveningDecisionIds: since.map(({ decisionId }) => decisionId),
-      },
+      { currentRevision: identity.revision },
     )
   }
+  let now = state
+  const entries: LedgerEntry[] = []
   for (const change of changes) {
-    const state = await readDecisionState({ prisma: tx }, projectId, change)
-    const plan = planDecision(state, change, newId)
-    await writeDecision(
-      tx,
-      { projectId, userId: viewer.userId, requestId: viewer.requestId },
-      state,
-      plan,
-      change as never,
-    )
+    const plan = planDecision(now, change, newId)
+    entries.push({ plan, payload: change as never })
+    now = stateAfter(now, plan)
+  }
+  return { state: now, entries }
+}
+
+/** What happened to identities since the revisions that the caller saw: one statement for all refused rows. */
+async function nameIntervening(
+  tx: Tx,
+  projectId: string,
+  updates: readonly IdentityUpdate[],
+  outcomes: IdentityUpdateOutcome[],
+): Promise<void> {
+  const stale = outcomes.flatMap(({ identityId, refusal }, i) =>
+    refusal?.code === 'STALE_REVISION' ? [{ identityId, refusal, seen: updates[i]?.expectedRevision as number }] : [],
+  )
+  if (stale.length === 0) return
+  const since = await tx.$queryRaw<{ identityId: string; decisionId: string }[]>`
+    /* nameIntervening */
+    SELECT x."identityId", x."decisionId" FROM unnest(${stale.map(({ identityId }) => identityId)}::uuid[],
+      ${stale.map(({ seen }) => seen)}::int[]) AS t(identity, seen)
+    JOIN "DecisionIdentity" x ON x."projectId" = ${projectId}::uuid AND x."identityId" = t.identity
+      AND x."revisionAfter" > t.seen
+    ORDER BY x."revisionAfter" DESC`
+  for (const { identityId, refusal } of stale) {
+    const own = since.filter((row) => row.identityId === identityId)
+    refusal.detail.interveningDecisionIds = own.slice(0, MAX_INTERVENING).map(({ decisionId }) => decisionId)
   }
 }
 
@@ -187,7 +203,10 @@ class Rollback extends Error {
   }
 }
 
-/** Names, confirms, locks or dissolves identities, at most 250. REVIEWER and above. */
+/**
+ * Names, confirms, locks or dissolves identities, at most 250 rows in a handful of statements. REVIEWER and above. Each row is one
+ * decision, or two where it gives a state and a name.
+ */
 export async function updateIdentities(
   app: App,
   viewer: Viewer,
@@ -204,26 +223,32 @@ export async function updateIdentities(
   try {
     const { outcomes } = await onceOnly(app, viewer, 'updateIdentities', input, async (tx) => {
       await lockProject(tx, projectId)
+      const before = await readState(
+        { prisma: tx },
+        projectId,
+        updates.map(({ identityId }) => identityId),
+        [],
+      )
+      let state = before
       const outcomes: IdentityUpdateOutcome[] = []
+      const entries: LedgerEntry[] = []
       for (const [i, update] of updates.entries()) {
+        const { identityId } = update
         try {
-          // A refusal is found before the row writes anything, so that the others may go on.
-          await updateOne(tx, viewer, projectId, update)
-          outcomes.push({ identityId: update.identityId })
+          const row = planRow(state, update, changesOf(update))
+          state = row.state
+          entries.push(...row.entries)
+          outcomes.push({ identityId })
         } catch (error) {
           if (!(error instanceof DomainError)) throw error
-          const detail = {
-            ...error.detail,
-            projectId,
-            path: ['input', 'updates', String(i), ...(error.detail.path ?? [])],
-          }
-          outcomes.push({
-            identityId: update.identityId,
-            refusal: { code: error.code, message: error.message, detail },
-          })
+          const path = ['input', 'updates', String(i), ...(error.detail.path ?? [])]
+          const detail = { ...error.detail, projectId, path }
+          outcomes.push({ identityId, refusal: { code: error.code, message: error.message, detail } })
         }
       }
+      await nameIntervening(tx, projectId, updates, outcomes)
       if (errorPolicy === 'REJECT_EVERYTHING' && outcomes.some(({ refusal }) => refusal)) throw new Rollback(outcomes)
+      await writeDecisions(tx, { projectId, userId: viewer.userId, requestId: viewer.requestId }, before, entries)
       return { outcomes }
     })
     return outcomes

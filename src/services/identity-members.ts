@@ -51,7 +51,10 @@ export async function listMembers(
   return cutPage(rows, first)
 }
 
-/** Members as they were at a revision of the ledger, by replay of what changed. */
+/**
+ * Members as they were at a revision of the ledger, by replay of what changed. At one revision a decision comes before what
+ * was published on top of it, whatever the clocks of two servers said.
+ */
 export async function listMembersAt(
   app: App,
   viewer: Viewer,
@@ -70,7 +73,7 @@ export async function listMembersAt(
         AND e."itemId" IN (SELECT x."itemId" FROM "MembershipEvent" x
           WHERE x."projectId" = ${projectId}::uuid AND x."toIdentityId" = ${id}::uuid
             AND x."ledgerRevision" <= ${ledgerRevision})
-      ORDER BY e."itemId", e."ledgerRevision" DESC, e."id" DESC) s
+      ORDER BY e."itemId", e."ledgerRevision" DESC, e."runId" IS NULL, e."id" DESC) s
     WHERE s."toIdentityId" = ${id}::uuid ORDER BY s."itemId" LIMIT ${first + 1}`
   return cutPage(rows, first)
 }

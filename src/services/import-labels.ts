@@ -1,3 +1,4 @@
+import type { IdentityState } from '../generated/prisma/client.ts'
 import type { App, Tx } from './app.ts'
 import { recordAudit } from './audit.ts'
 import { newId } from './id.ts'
@@ -26,14 +27,19 @@ export async function confirmLabels(
     RETURNING "ledgerRevision" AS revision`
   const ledgerRevision = head?.revision as number
 
-  const known = await tx.$queryRaw<{ id: string; name: string; anchor: string | null; before: number }[]>`
+  const known = await tx.$queryRaw<
+    { id: string; name: string; state: IdentityState; anchor: string | null; before: number }[]
+  >`
     /* confirmLabels: known */
-    SELECT i."id", i."name", i."revision" AS "before", (SELECT m."itemId" FROM "IdentityMember" m
+    SELECT i."id", i."name", i."state", i."revision" AS "before", (SELECT m."itemId" FROM "IdentityMember" m
       WHERE m."projectId" = i."projectId" AND m."identityId" = i."id" AND m."source" = 'HUMAN'
       ORDER BY m."itemId" LIMIT 1) AS anchor
     FROM "Identity" i WHERE i."projectId" = ${projectId}::uuid AND i."name" = ANY(${labels}::text[])
       AND i."state" IN ('CONFIRMED', 'LOCKED') ORDER BY i."id"`
-  const identities = new Map<string, { id: string; anchor: string | null; before: number | null }>()
+  const identities = new Map<
+    string,
+    { id: string; state: IdentityState; anchor: string | null; before: number | null }
+  >()
   for (const { name, ...identity } of known) if (!identities.has(name)) identities.set(name, identity)
   const fresh = labels.filter((label) => !identities.has(label)).map((name) => ({ id: newId(), name }))
   await app.bulk.insert(tx, 'Identity', fresh.length, {
@@ -43,7 +49,7 @@ export async function confirmLabels(
     state: { type: 'IdentityState', value: 'CONFIRMED' },
     revision: { type: 'int4', value: 0 },
   })
-  for (const { id, name } of fresh) identities.set(name, { id, anchor: null, before: null })
+  for (const { id, name } of fresh) identities.set(name, { id, state: 'CONFIRMED', anchor: null, before: null })
 
   const links: { left: string; right: string }[] = []
   const members = items.map(({ itemId, label }) => {
@@ -114,8 +120,8 @@ export async function confirmLabels(
     identityId: { type: 'uuid', values: facts.map(({ id }) => id) },
     revisionBefore: { type: 'int4', values: facts.map(({ before }) => before) },
     revisionAfter: { type: 'int4', values: facts.map(({ before }) => (before ?? 0) + 1) },
-    stateBefore: { type: 'IdentityState', values: facts.map(({ before }) => (before === null ? null : 'CONFIRMED')) },
-    stateAfter: { type: 'IdentityState', value: 'CONFIRMED' },
+    stateBefore: { type: 'IdentityState', values: facts.map(({ before, state }) => (before === null ? null : state)) },
+    stateAfter: { type: 'IdentityState', values: facts.map(({ state }) => state) },
     nameBefore: { type: 'text', values: touched.map(([name, { before }]) => (before === null ? null : name)) },
     nameAfter: { type: 'text', values: touched.map(([name]) => name) },
   })

@@ -2,6 +2,7 @@ import type { ClusterRun, Project } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { recordAudit } from './audit.ts'
+import { ConstraintClosure, type Statement } from './constraint-closure.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
@@ -93,59 +94,86 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
     WHERE "projectId" = ${projectId}::uuid AND "runId" = ${runId}::uuid AND "size" > 1 ORDER BY "index"`
   // Single vertices make no identity: they are the free items that ASSIGN asks about.
   const made = fresh.filter(({ index }) => !identityOf.has(index)).map(({ index }) => ({ index, id: newId() }))
-  await tx.$executeRaw`
-    /* publish: new identities */ INSERT INTO "Identity" ("projectId", "id")
-    SELECT ${projectId}::uuid, unnest(${made.map(({ id }) => id)}::uuid[])`
   const indexes = [...identityOf.keys(), ...made.map(({ index }) => index)]
   const identities = [...identityOf.values(), ...made.map(({ id }) => id)]
   await tx.$executeRaw`
-    /* publish: matches */ UPDATE "Cluster" c SET "identityId" = t.identity
+    /* publish: matches */
+    WITH made AS (
+      INSERT INTO "Identity" ("projectId", "id") SELECT ${projectId}::uuid, unnest(${made.map(({ id }) => id)}::uuid[]))
+    UPDATE "Cluster" c SET "identityId" = t.identity
     FROM unnest(${indexes}::int[], ${identities}::uuid[]) AS t(index, identity)
     WHERE c."projectId" = ${projectId}::uuid AND c."runId" = ${runId}::uuid AND c."index" = t.index`
 
-  // What changes: free items and MODEL members go where their cluster went, unless a locked identity or a cannot-link
-  // stands in the way. Event ids share the head of one UUIDv7, so that they sort by time, and end in the item's own tail.
+  // What changes: free items and MODEL members go where their cluster went; a locked identity gains none, and who must not be
+  // with a member that people placed stays out and is free. Event ids share the head of one UUIDv7, so that they sort by
+  // time, and end in the item's own tail.
   const eventHead = newId().slice(0, 18)
+  const barred = await findBarred(tx, projectId)
   await tx.$executeRaw`
-    /* publish: membership events */
-    INSERT INTO "MembershipEvent"
-      ("projectId", "id", "ledgerRevision", "itemId", "fromIdentityId", "toIdentityId", "fromSource", "toSource", "runId")
-    SELECT v."projectId", (${eventHead} || right(v."itemId"::text, 18))::uuid, ${ledgerRevision}, v."itemId",
-      m."identityId", t."id", m."source", CASE WHEN t."id" IS NULL THEN NULL ELSE 'MODEL'::"MembershipSource" END,
-      v."runId"
-    FROM "Vertex" v
-    JOIN "Cluster" c ON c."projectId" = v."projectId" AND c."runId" = v."runId" AND c."index" = v."clusterIndex"
-    LEFT JOIN "IdentityMember" m ON m."projectId" = v."projectId" AND m."itemId" = v."itemId"
-    LEFT JOIN "Identity" f ON f."projectId" = v."projectId" AND f."id" = m."identityId"
-    LEFT JOIN "Identity" t ON t."projectId" = v."projectId" AND t."id" = c."identityId" AND t."state" <> 'LOCKED'
-    WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
-      AND (m."itemId" IS NULL OR (m."source" = 'MODEL' AND f."state" <> 'LOCKED'))
-      AND m."identityId" IS DISTINCT FROM t."id"
-      AND NOT EXISTS (SELECT 1 FROM "Constraint" x WHERE x."projectId" = v."projectId" AND x."leftItemId" = v."itemId"
-        AND x."kind" = 'EXCLUDED' AND x."revokedById" IS NULL)
-      AND NOT EXISTS (
-        SELECT 1 FROM "Constraint" x
-        JOIN "IdentityMember" o ON o."projectId" = x."projectId" AND o."source" <> 'MODEL' AND o."identityId" = t."id"
-          AND o."itemId" = CASE WHEN x."leftItemId" = v."itemId" THEN x."rightItemId" ELSE x."leftItemId" END
-        WHERE x."projectId" = v."projectId" AND x."kind" = 'CANNOT_LINK' AND x."revokedById" IS NULL
-          AND (x."leftItemId" = v."itemId" OR x."rightItemId" = v."itemId"))`
-  await refreshStatistics({ prisma: tx }, 'MembershipEvent', 'Cluster')
-  const changes = [projectId, runId, `${eventHead}%`] as const
-  await tx.$executeRaw`
-    /* publish: leavers */ DELETE FROM "IdentityMember" m USING "MembershipEvent" e
-    WHERE e."projectId" = ${changes[0]}::uuid AND e."runId" = ${changes[1]}::uuid AND e."id"::text LIKE ${changes[2]}
-      AND m."projectId" = e."projectId" AND m."itemId" = e."itemId" AND e."toIdentityId" IS NULL`
-  await tx.$executeRaw`
-    /* publish: joiners */
+    /* publish: memberships */
+    WITH excluded AS (
+      SELECT "leftItemId" AS item FROM "Constraint" WHERE "projectId" = ${projectId}::uuid AND "revokedById" IS NULL
+        AND "kind" = 'EXCLUDED'),
+    barred AS (
+      SELECT DISTINCT * FROM unnest(${barred.map(({ itemId }) => itemId)}::uuid[],
+        ${barred.map(({ identityId }) => identityId)}::uuid[]) AS t(item, identity)),
+    goals AS (
+      SELECT v."itemId", m."identityId" AS "from", m."source" AS "fromSource",
+        CASE WHEN b.item IS NULL THEN t."id" END AS "to"
+      FROM "Vertex" v
+      JOIN "Cluster" c ON c."projectId" = v."projectId" AND c."runId" = v."runId" AND c."index" = v."clusterIndex"
+      LEFT JOIN "IdentityMember" m ON m."projectId" = v."projectId" AND m."itemId" = v."itemId"
+      LEFT JOIN "Identity" f ON f."projectId" = v."projectId" AND f."id" = m."identityId"
+      LEFT JOIN "Identity" t ON t."projectId" = v."projectId" AND t."id" = c."identityId" AND t."state" <> 'LOCKED'
+      LEFT JOIN barred b ON b.item = v."itemId" AND b.identity = t."id"
+      LEFT JOIN excluded x ON x.item = v."itemId"
+      WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid AND x.item IS NULL
+        AND (m."itemId" IS NULL OR (m."source" = 'MODEL' AND f."state" <> 'LOCKED'))),
+    moves AS (
+      INSERT INTO "MembershipEvent"
+        ("projectId", "id", "ledgerRevision", "itemId", "fromIdentityId", "toIdentityId", "fromSource", "toSource", "runId")
+      SELECT ${projectId}::uuid, (${eventHead} || right("itemId"::text, 18))::uuid, ${ledgerRevision}, "itemId", "from",
+        "to", "fromSource", CASE WHEN "to" IS NOT NULL THEN 'MODEL'::"MembershipSource" END, ${runId}::uuid
+      FROM goals WHERE "from" IS DISTINCT FROM "to"
+      RETURNING "itemId", "toIdentityId"),
+    leavers AS (
+      DELETE FROM "IdentityMember" m USING moves e
+      WHERE m."projectId" = ${projectId}::uuid AND m."itemId" = e."itemId" AND e."toIdentityId" IS NULL)
     INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source")
-    SELECT e."projectId", e."itemId", e."toIdentityId", 'MODEL' FROM "MembershipEvent" e
-    WHERE e."projectId" = ${changes[0]}::uuid AND e."runId" = ${changes[1]}::uuid AND e."id"::text LIKE ${changes[2]}
-      AND e."toIdentityId" IS NOT NULL
+    SELECT ${projectId}::uuid, "itemId", "toIdentityId", 'MODEL' FROM moves WHERE "toIdentityId" IS NOT NULL
     ON CONFLICT ("projectId", "itemId") DO UPDATE
       SET "identityId" = excluded."identityId", "source" = 'MODEL', "addedAt" = now()`
+  await refreshStatistics({ prisma: tx }, 'MembershipEvent', 'Cluster')
   await refreshStatistics({ prisma: tx }, 'IdentityMember', 'Identity')
   await refreshMembers(tx, { projectId, id: runId })
-  await refreshIdentities(tx, projectId, `${eventHead}%`)
+  await refreshIdentities(tx, projectId, eventHead)
+}
+
+interface Barred {
+  itemId: string
+  identityId: string
+}
+
+/**
+ * Items and the identities that they may not join: a cannot-link says so of one with a member that a person placed, for
+ * all that must be together with that one. Only loose links are read, those of items that nobody has placed.
+ */
+async function findBarred(tx: Tx, projectId: string): Promise<Barred[]> {
+  const rows = await tx.$queryRaw<(Statement & { left: string | null; right: string | null })[]>`
+    /* publish: barred */
+    SELECT x."id", x."kind", x."leftItemId", x."rightItemId", l."identityId" AS "left", r."identityId" AS "right"
+    FROM "Constraint" x
+    LEFT JOIN "IdentityMember" l ON l."projectId" = x."projectId" AND l."itemId" = x."leftItemId" AND l."source" <> 'MODEL'
+    LEFT JOIN "IdentityMember" r ON r."projectId" = x."projectId" AND r."itemId" = x."rightItemId" AND r."source" <> 'MODEL'
+    WHERE x."projectId" = ${projectId}::uuid AND x."revokedById" IS NULL AND x."kind" <> 'EXCLUDED'
+      AND (l."itemId" IS NULL OR r."itemId" IS NULL)`
+  const closure = new ConstraintClosure(rows)
+  return rows.flatMap(({ kind, leftItemId, rightItemId, left, right }) => {
+    if (kind !== 'CANNOT_LINK' || !rightItemId) return []
+    const bar = (itemId: string, identityId: string | null) =>
+      identityId ? closure.matesOf(itemId).map((mate) => ({ itemId: mate, identityId })) : []
+    return [...bar(leftItemId, right), ...bar(rightItemId, left)]
+  })
 }
 
 /** Members carry the confidence and impact of their vertex: the orders of the identity page. */
@@ -159,7 +187,8 @@ async function refreshMembers(tx: Tx, { projectId, id: runId }: Ref): Promise<vo
 }
 
 /** Counts, risk, cover and revision of identities; a proposed one that lost everybody is dissolved. */
-async function refreshIdentities(tx: Tx, projectId: string, eventIds: string): Promise<void> {
+async function refreshIdentities(tx: Tx, projectId: string, eventHead: string): Promise<void> {
+  const [first, last] = [`${eventHead}-0000-000000000000`, `${eventHead}-ffff-ffffffffffff`]
   await tx.$executeRaw`
     /* publish: identities */
     WITH now_in AS (
@@ -168,9 +197,9 @@ async function refreshIdentities(tx: Tx, projectId: string, eventIds: string): P
       FROM "IdentityMember" WHERE "projectId" = ${projectId}::uuid GROUP BY 1
     ), changed AS (
       SELECT "fromIdentityId" AS id FROM "MembershipEvent"
-        WHERE "projectId" = ${projectId}::uuid AND "id"::text LIKE ${eventIds}
+        WHERE "projectId" = ${projectId}::uuid AND "id" BETWEEN ${first}::uuid AND ${last}::uuid
       UNION SELECT "toIdentityId" FROM "MembershipEvent"
-        WHERE "projectId" = ${projectId}::uuid AND "id"::text LIKE ${eventIds}
+        WHERE "projectId" = ${projectId}::uuid AND "id" BETWEEN ${first}::uuid AND ${last}::uuid
     )
     UPDATE "Identity" i SET
       "memberCount" = coalesce(s.n, 0), "risk" = coalesce(s.risk, 0),
@@ -186,11 +215,13 @@ async function refreshIdentities(tx: Tx, projectId: string, eventIds: string): P
       AND (c.id IS NOT NULL OR i."risk" IS DISTINCT FROM coalesce(s.risk, 0) OR i."memberCount" <> coalesce(s.n, 0))`
 }
 
+/** The run is the published one, and the one before is superseded. */
 async function showRun(tx: Tx, app: App, { projectId, id }: Ref): Promise<void> {
-  await tx.clusterRun.updateMany({ where: { projectId, state: 'PUBLISHED' }, data: { state: 'SUPERSEDED' } })
-  await tx.clusterRun.update({
-    where: { projectId_id: { projectId, id } },
-    data: { state: 'PUBLISHED', publishedAt: app.clock.now() },
-  })
-  await tx.project.update({ where: { id: projectId }, data: { publishedRunId: id } })
+  await tx.$executeRaw`
+    /* publish: show */
+    WITH project AS (
+      UPDATE "Project" SET "publishedRunId" = ${id}::uuid WHERE "id" = ${projectId}::uuid)
+    UPDATE "ClusterRun" SET "state" = CASE WHEN "id" = ${id}::uuid THEN 'PUBLISHED'::"ClusterRunState" ELSE 'SUPERSEDED' END,
+      "publishedAt" = CASE WHEN "id" = ${id}::uuid THEN ${app.clock.now()}::timestamptz ELSE "publishedAt" END
+    WHERE "projectId" = ${projectId}::uuid AND ("id" = ${id}::uuid OR "state" = 'PUBLISHED')`
 }

@@ -1,12 +1,12 @@
 import type { Decision } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
-import { recordAudit } from './audit.ts'
-import { nextRevision, placeItems, recountIdentities } from './decision-write.ts'
+import { readState } from './decision-state.ts'
+import { writeDecisions } from './decision-write.ts'
 import { DomainError, notFound } from './errors.ts'
-import { newId } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { lockProject } from './project-lock.ts'
+import { type Past, planRevert } from './revert-plan.ts'
 
 export interface RevertDecision {
   projectId: string
@@ -33,7 +33,8 @@ async function findBlockers(tx: Tx, { projectId, id, ledgerRevision }: Decision)
 
 /**
  * Undoes a decision by appending its inverse: its constraints are revoked, memberships, states and names become what they
- * were. REVIEWER and above. Refused with `blockedBy` while later decisions stand on it.
+ * were. REVIEWER and above. Refused with `blockedBy` while later decisions stand on it, and with CONSTRAINT_CONFLICT in the
+ * rare case that what was stated elsewhere since leaves no place for what would come back.
  */
 export async function revertDecision(app: App, viewer: Viewer, input: RevertDecision): Promise<Reverted> {
   const { projectId, decisionId } = input
@@ -49,7 +50,12 @@ export async function revertDecision(app: App, viewer: Viewer, input: RevertDeci
     }
     const blockedBy = await findBlockers(tx, decision)
     if (blockedBy.length > 0) return { revertId: null, blockedBy: blockedBy.map(({ id }) => id) }
-    return { revertId: await writeRevert(tx, viewer, decision), blockedBy: [] as string[] }
+    try {
+      return { revertId: await writeRevert(tx, viewer, decision), blockedBy: [] as string[] }
+    } catch (error) {
+      if (error instanceof DomainError) error.detail.projectId = projectId
+      throw error
+    }
   })
   const byId = (ids: string[]) =>
     app.prisma.decision.findMany({ where: { projectId, id: { in: ids } }, orderBy: { ledgerRevision: 'desc' } })
@@ -59,111 +65,39 @@ export async function revertDecision(app: App, viewer: Viewer, input: RevertDeci
 
 async function writeRevert(tx: Tx, viewer: Viewer, decision: Decision): Promise<string> {
   const { projectId, id: decisionId } = decision
-  const ledgerRevision = await nextRevision(tx, projectId)
-  const revertId = newId()
-  const restored = await restoreMembers(tx, decision, revertId, ledgerRevision)
-  await tx.decision.create({
-    data: {
-      projectId,
-      id: revertId,
-      ledgerRevision,
-      kind: 'REVERT',
-      actorId: viewer.userId,
-      payload: { revert: { decisionId } },
-      itemCount: restored,
-      revertsId: decisionId,
-      requestId: viewer.requestId,
-    },
-  })
-  await tx.constraint.updateMany({
-    where: { projectId, decisionId, revokedById: null },
-    data: { revokedById: revertId },
-  })
-  await restoreIdentities(tx, decision, revertId)
-  await tx.decision.update({ where: { projectId_id: { projectId, id: decisionId } }, data: { revertedById: revertId } })
+  const past = await readPast(tx, decision)
+  const identityIds = past.identities.map(({ identityId }) => identityId)
+  const read = await readState({ prisma: tx }, projectId, identityIds, past.itemIds)
+  const own = new Set(past.constraintIds)
+  // What the decision stated is no longer said.
+  const state = { ...read, statements: read.statements.filter(({ id }) => !own.has(id as string)) }
+  const plan = planRevert(state, past)
+  const actor = { projectId, userId: viewer.userId, requestId: viewer.requestId }
+  const payload = { revert: { decisionId } }
+  const [revert] = await writeDecisions(tx, actor, read, [{ plan, payload, revertsId: decisionId }])
   await reopenTask(tx, decision)
-  await recordAudit(tx, viewer, { projectId, action: 'decision.reverted', target: ['Decision', decisionId] })
-  return revertId
+  return (revert as Decision).id
 }
 
-/** Items go back to where the decision took them from, unless a run has moved them since. */
-async function restoreMembers(
-  tx: Tx,
-  { projectId, id }: Decision,
-  revertId: string,
-  ledgerRevision: number,
-): Promise<number> {
-  const events = await tx.membershipEvent.findMany({ where: { projectId, decisionId: id } })
-  const now = new Map(
-    (
-      await tx.identityMember.findMany({ where: { projectId, itemId: { in: events.map(({ itemId }) => itemId) } } })
-    ).map((member) => [member.itemId, member]),
-  )
-  const undone = events.filter((event) => (now.get(event.itemId)?.identityId ?? null) === event.toIdentityId)
-  await tx.membershipEvent.createMany({
-    data: undone.map(({ itemId, fromIdentityId, fromSource, toIdentityId, toSource }) => ({
-      projectId,
-      id: newId(),
-      ledgerRevision,
-      itemId,
-      fromIdentityId: toIdentityId,
-      fromSource: toSource,
-      toIdentityId: fromIdentityId,
-      toSource: fromSource,
-      decisionId: revertId,
-    })),
-  })
-  await placeItems(
-    tx,
-    projectId,
-    undone.map(({ itemId, fromIdentityId, fromSource }) => ({
-      itemId,
-      toIdentityId: fromIdentityId,
-      source: fromSource,
-    })),
-  )
-  return undone.filter(({ fromIdentityId, toIdentityId }) => fromIdentityId !== toIdentityId).length
-}
-
-async function restoreIdentities(tx: Tx, { projectId, id: decisionId }: Decision, revertId: string): Promise<void> {
-  const touched = await tx.decisionIdentity.findMany({ where: { projectId, decisionId } })
-  const now = new Map(
-    (await tx.identity.findMany({ where: { projectId, id: { in: touched.map(({ identityId }) => identityId) } } })).map(
-      (identity) => [identity.id, identity],
-    ),
-  )
-  for (const { identityId, stateBefore, nameBefore, nameAfter } of touched) {
-    await tx.identity.update({
-      where: { projectId_id: { projectId, id: identityId } },
-      data: {
-        // One that the decision made goes with it.
-        state: stateBefore ?? 'DISSOLVED',
-        mergedIntoId: null,
-        ...(nameBefore !== nameAfter && { name: nameBefore }),
-      },
-    })
-  }
-  await recountIdentities(
-    tx,
-    projectId,
-    touched.map(({ identityId }) => identityId),
-  )
-  await tx.decisionIdentity.createMany({
-    data: touched.map(({ identityId, stateBefore, nameBefore }) => {
-      const before = now.get(identityId)
-      return {
-        projectId,
-        decisionId: revertId,
-        identityId,
-        revisionBefore: before?.revision,
-        revisionAfter: (before?.revision ?? 0) + 1,
-        stateBefore: before?.state,
-        stateAfter: stateBefore ?? 'DISSOLVED',
-        nameBefore: before?.name,
-        nameAfter: nameBefore,
-      }
-    }),
-  })
+/** What a decision did, as the ledger has kept it: in one statement. */
+async function readPast(tx: Tx, { projectId, id }: Decision): Promise<Past> {
+  const [past] = await tx.$queryRaw<Past[]>`
+    /* readPast */
+    SELECT
+      (SELECT coalesce(jsonb_agg(jsonb_build_object('itemId', "itemId", 'fromIdentityId', "fromIdentityId",
+        'fromSource', "fromSource", 'toIdentityId', "toIdentityId") ORDER BY "itemId"), '[]') FROM "MembershipEvent"
+        WHERE "projectId" = ${projectId}::uuid AND "decisionId" = ${id}::uuid) AS "events",
+      (SELECT coalesce(jsonb_agg(jsonb_build_object('identityId', "identityId", 'stateBefore', "stateBefore",
+        'stateAfter', "stateAfter", 'nameBefore', "nameBefore", 'nameAfter', "nameAfter") ORDER BY "identityId"), '[]')
+        FROM "DecisionIdentity" WHERE "projectId" = ${projectId}::uuid AND "decisionId" = ${id}::uuid) AS "identities",
+      (SELECT coalesce(array_agg("id"), '{}') FROM "Constraint"
+        WHERE "projectId" = ${projectId}::uuid AND "decisionId" = ${id}::uuid) AS "constraintIds",
+      (SELECT coalesce(array_agg(DISTINCT s."id"), '{}') FROM (
+        SELECT "itemId" AS "id" FROM "MembershipEvent" WHERE "projectId" = ${projectId}::uuid AND "decisionId" = ${id}::uuid
+        UNION SELECT "leftItemId" FROM "Constraint" WHERE "projectId" = ${projectId}::uuid AND "decisionId" = ${id}::uuid
+        UNION SELECT "rightItemId" FROM "Constraint" WHERE "projectId" = ${projectId}::uuid AND "decisionId" = ${id}::uuid
+          AND "rightItemId" IS NOT NULL) s) AS "itemIds"`
+  return past as Past
 }
 
 /** The question that was answered is open again. */

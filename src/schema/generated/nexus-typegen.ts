@@ -718,6 +718,7 @@ export interface NexusGenFieldTypes {
     kind: NexusGenEnums['DecisionKind']; // DecisionKind!
     actor: NexusGenRootTypes['User'] | null; // User
     decidedAt: NexusGenScalars['DateTime']; // DateTime!
+    comment: string | null; // String
     constraintsAdded: NexusGenRootTypes['Constraint'][]; // [Constraint!]!
     identities: NexusGenRootTypes['Identity'][]; // [Identity!]!
     itemCount: number; // Int!
@@ -1089,6 +1090,7 @@ export interface NexusGenFieldTypes {
   }
   Subscription: { // field return type
     jobUpdated: NexusGenRootTypes['Job']; // Job!
+    decisionsAppended: NexusGenRootTypes['Decision']; // Decision!
   }
   TrainingRun: { // field return type
     id: string; // ID!
@@ -1322,6 +1324,7 @@ export interface NexusGenFieldTypeNames {
     kind: 'DecisionKind'
     actor: 'User'
     decidedAt: 'DateTime'
+    comment: 'String'
     constraintsAdded: 'Constraint'
     identities: 'Identity'
     itemCount: 'Int'
@@ -1693,6 +1696,7 @@ export interface NexusGenFieldTypeNames {
   }
   Subscription: { // field return type name
     jobUpdated: 'Job'
+    decisionsAppended: 'Decision'
   }
   TrainingRun: { // field return type name
     id: 'ID'
@@ -1959,6 +1963,10 @@ export interface NexusGenArgTypes {
   Subscription: {
     jobUpdated: { // args
       jobId: string; // ID!
+    }
+    decisionsAppended: { // args
+      projectId: string; // ID!
+      afterRevision: number; // Int!
     }
   }
   Vertex: {
