@@ -292,7 +292,10 @@ export const decisionTypes = [
       t.nonNull.field('decisionsAppended', {
         type: 'Decision',
         description: 'New ledger entries after a revision: lossless resume.',
-        args: { projectId: nonNull(idArg()), afterRevision: nonNull(intArg()) },
+        args: {
+          projectId: nonNull(idArg({ description: 'Project.' })),
+          afterRevision: nonNull(intArg({ description: 'Last revision seen; 0 for all of the ledger.' })),
+        },
         subscribe: resolve.decisionsAppended,
         resolve: resolve.appended as never,
       })
