@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type CompareRow, compareMethods } from '../engine/index.ts'
+import { openMemory } from './compare-memory.ts'
 import { createControl } from './control.ts'
 import { UsageError } from './errors.ts'
 import { readLabelledRows } from './labelled-rows.ts'
@@ -15,6 +16,7 @@ interface CompareOptions {
   dim?: number
   methods?: string[]
   seeds: number
+  resume?: string
   json?: boolean
   markdown?: boolean
 }
@@ -30,6 +32,7 @@ export function addCompare(program: Command): void {
     .option('--dim <n>', 'columns of raw matrices', wholeNumber('--dim', 1))
     .option('--methods <names>', 'comma-separated; default all', list)
     .option('--seeds <n>', 'runs of everything random, of which the mean is shown', wholeNumber('--seeds', 1), 3)
+    .option('--resume <folder>', 'keep what is done in this folder, and go on from what it holds of the same files')
     .option('--json', 'JSON on standard output')
     .option('--markdown', 'a Markdown table')
     .addHelpText(
@@ -47,7 +50,8 @@ async function run(options: CompareOptions): Promise<void> {
   const { control, done } = createControl()
   try {
     const seeds = Array.from({ length: options.seeds }, (_, i) => i + 1)
-    const result = await compareMethods({ train, test, methods, seeds }, control)
+    const memory = options.resume ? await openMemory(options.resume, { train, test, methods }) : undefined
+    const result = await compareMethods({ train, test, methods, seeds, memory }, control)
     done()
     const cells = rowsOf(result.rows)
     print(options.json, result, [

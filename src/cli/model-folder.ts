@@ -26,7 +26,8 @@ export async function readModel(at: string): Promise<ClusteringModel> {
   throw new UsageError(`no model at ${at}: expected a folder that \`tributary train --out\` has made`)
 }
 
-async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
+/** Whole or not at all. */
+export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
   await writeFile(`${file}.part`, bytes)
   await rename(`${file}.part`, file)
 }

@@ -1,8 +1,8 @@
 import type { DecoderParameters } from './decoder.ts'
 import { EngineError, throwIfAborted } from './errors.ts'
-import { findMethod, findTrainable, methods, trainableMethods } from './methods.ts'
+import { findMethod, findTrainable, methods, offeredContenders, trainableMethods } from './methods.ts'
 import { type ClusteringScores, evaluateClustering } from './metrics/evaluate-clustering.ts'
-import type { ClusteringModel } from './model.ts'
+import { type ClusteringModel, decodeModel, encodeModel } from './model.ts'
 import { type ClusterParameters, clusterVertices } from './pipeline.ts'
 import { labelFreeChoice } from './selection/choose-method.ts'
 import { trainClusteringModel } from './training.ts'
@@ -24,6 +24,15 @@ export interface CompareInput {
   readonly methods?: readonly string[]
   /** The mean is reported. Default [1, 2, 3]. */
   readonly seeds?: readonly number[]
+  /** Keeps what is done, so that a comparison that was stopped goes on. Default: nothing is kept. */
+  readonly memory?: CompareMemory
+}
+
+/** Where a comparison keeps its parts, under names that are fit for files. What is kept must be of the same data and methods. */
+export interface CompareMemory {
+  /** @returns undefined for what has not been kept */
+  recall(name: string): Promise<Uint8Array | undefined>
+  keep(name: string, bytes: Uint8Array): Promise<void>
 }
 
 /** One line of the table. */
@@ -47,7 +56,14 @@ export interface CompareRow {
 export interface CompareOutput {
   readonly rows: readonly CompareRow[]
   /** What AUTO chose with each seed, and why. */
-  readonly choices: readonly { readonly seed: number; readonly method: string; readonly explanation: string }[]
+  readonly choices: readonly {
+    readonly seed: number
+    readonly method: string
+    readonly explanation: string
+    /** Mean of both F on held-out identities, of GCN-V+E as it would run and of the tree without GCN-E. */
+    readonly heldOut: ClusteringModel['heldOut']
+    readonly usesNetwork: boolean
+  }[]
   /** Methods that cannot do this set, and why. */
   readonly leftOut: readonly { readonly title: string; readonly reason: string }[]
   /** Seconds of all training and tuning, of the first seed. */
@@ -71,7 +87,7 @@ const SHARED_PHASES = ['normalize', 'knn', 'review_forest']
 /**
  * Every method on the same data: trained and tuned on one part, scored on the other, whose classes are different ones.
  *
- * Parameters of each method are those that its settings do best with on the training identities; nothing looks at the test
+ * What AUTO would not try by itself, because it takes long, is trained and run with the first seed only. Parameters of each method are those that its settings do best with on the training identities; nothing looks at the test
  * labels, but for methods that must be told the number of clusters, whose lines say so.
  *
  * @throws EngineError BAD_OPTION for a method that is not there, what `trainClusteringModel` throws, ABORTED.
@@ -86,25 +102,43 @@ export async function compareMethods(input: CompareInput, control: Control = {})
     throw new EngineError('BAD_OPTION', `methods must be among ${known.join(', ')}: got ${unknown.join(', ')}`)
   }
   const entries = entriesOf(wanted, test)
-  const contenders = [...methods, ...trainableMethods].map(nameOf).filter((name) => wanted.includes(name))
-  const runs = new Map<Entry, { scores: ClusteringScores; seconds: number; parameters: DecoderParameters }[]>()
+  // AUTO chooses among what it would choose among by itself; the others are tuned as well.
+  const offered = offeredContenders(train.labels.length)
+  const others = [...methods, ...trainableMethods].map(nameOf).filter((name) => !offered.includes(name))
+  const tuning = {
+    contenders: offered.filter((name) => wanted.includes(name)),
+    alsoTuned: others.filter((name) => wanted.includes(name)),
+  }
+  const runs = new Map<Entry, EntryRun[]>()
   const choices: CompareOutput['choices'][number][] = []
   const now = () => control.now?.() ?? 0
   const leftOut: CompareOutput['leftOut'][number][] = []
   let trainingSeconds = 0
   for (const seed of seeds) {
-    const start = now()
-    const { model } = await trainClusteringModel(
-      { ...train, embedderId: 'compare', seed, parameters: { contenders } },
-      control,
-    )
-    if (seed === seeds[0]) trainingSeconds = (now() - start) / 1000
-    if (model.choice) choices.push({ seed, method: model.choice.method, explanation: model.choice.explanation })
+    const { model, seconds } = await remembered(input.memory, `training-${seed}`, trainingFormat, async () => {
+      const start = now()
+      const parameters = seed === seeds[0] ? tuning : { ...tuning, alsoTuned: [] }
+      const { model } = await trainClusteringModel({ ...train, embedderId: 'compare', seed, parameters }, control)
+      return { model, seconds: (now() - start) / 1000 }
+    })
+    if (seed === seeds[0]) trainingSeconds = seconds
+    if (model.choice) {
+      choices.push({
+        seed,
+        method: model.choice.method,
+        explanation: model.choice.explanation,
+        heldOut: model.heldOut,
+        usesNetwork: model.connectivity.usesNetwork,
+      })
+    }
     for (const entry of entries) {
       throwIfAborted(control.signal)
-      if (!entry.isRandom && seed !== seeds[0]) continue
+      if (seed !== seeds[0] && (!entry.isRandom || tuning.alsoTuned.includes(entry.name))) continue
       try {
-        runs.set(entry, [...(runs.get(entry) ?? []), await runEntry(entry, test, model, seed, control)])
+        const run = await remembered(input.memory, `run-${seed}-${fileNameOf(entry.title)}`, runFormat, () =>
+          runEntry(entry, test, model, seed, control),
+        )
+        runs.set(entry, [...(runs.get(entry) ?? []), run])
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== 'BAD_OPTION') throw error
         if (seed === seeds[0]) leftOut.push({ title: entry.title, reason: error.message })
@@ -129,7 +163,60 @@ export async function compareMethods(input: CompareInput, control: Control = {})
   return { rows: rows.sort((a, b) => b.meanF - a.meanF), choices, leftOut, trainingSeconds }
 }
 
-async function runEntry(entry: Entry, test: LabelledRows, model: ClusteringModel, seed: number, control: Control) {
+interface EntryRun {
+  readonly scores: ClusteringScores
+  readonly seconds: number
+  readonly parameters: DecoderParameters
+}
+
+/** How a part of a comparison is kept. */
+interface Format<T> {
+  encode(value: T): Uint8Array
+  decode(bytes: Uint8Array): T
+}
+
+const runFormat: Format<EntryRun> = {
+  encode: (run) => new TextEncoder().encode(JSON.stringify(run)),
+  decode: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
+}
+
+/** The seconds in eight bytes, then the model. */
+const trainingFormat: Format<{ readonly model: ClusteringModel; readonly seconds: number }> = {
+  encode({ model, seconds }) {
+    const weights = encodeModel(model)
+    const bytes = new Uint8Array(8 + weights.length)
+    new DataView(bytes.buffer).setFloat64(0, seconds, true)
+    bytes.set(weights, 8)
+    return bytes
+  },
+  decode: (bytes) => ({
+    seconds: new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true),
+    model: decodeModel(bytes.slice(8)),
+  }),
+}
+
+async function remembered<T>(
+  memory: CompareMemory | undefined,
+  name: string,
+  format: Format<T>,
+  compute: () => Promise<T>,
+): Promise<T> {
+  const kept = await memory?.recall(name)
+  if (kept) return format.decode(kept)
+  const value = await compute()
+  await memory?.keep(name, format.encode(value))
+  return value
+}
+
+const fileNameOf = (title: string) => title.toLowerCase().replaceAll(/[^a-z0-9+]+/g, '-')
+
+async function runEntry(
+  entry: Entry,
+  test: LabelledRows,
+  model: ClusteringModel,
+  seed: number,
+  control: Control,
+): Promise<EntryRun> {
   const { name, parameters, usesModel } = entry
   const { features } = test
   const run = await clusterVertices({ features, method: name, seed, parameters, ...(usesModel && { model }) }, control)

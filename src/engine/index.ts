@@ -2,7 +2,14 @@
 
 export { type AblationInput, type AblationOutput, type AblationRow, ablate } from './ablation.ts'
 export { type EdgeCalibration, fitCalibration } from './calibration.ts'
-export { type CompareInput, type CompareOutput, type CompareRow, compareMethods, type LabelledRows } from './compare.ts'
+export {
+  type CompareInput,
+  type CompareMemory,
+  type CompareOutput,
+  type CompareRow,
+  compareMethods,
+  type LabelledRows,
+} from './compare.ts'
 export type { Decoder, DecoderInput, DecoderOutput, DecoderParameters } from './decoder.ts'
 export { EngineError, type EngineErrorCode } from './errors.ts'
 export { type EvaluationInput, type EvaluationOutput, evaluateModel, type Interval } from './evaluation.ts'

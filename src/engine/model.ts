@@ -39,7 +39,9 @@ export interface ClusteringModel {
   readonly gcnV: WeightArrays
   /** Absent where GCN-E was not worth keeping. */
   readonly gcnE?: WeightArrays
-  /** Weights of other trained methods, by name. */
+  /** What `space: learned` is: the metric that labelled identities have taught. */
+  readonly metric?: WeightArrays
+  /** Weights of other trained methods, by name; `NAME@learned` has learnt after the metric. */
   readonly learned?: Readonly<Record<string, WeightArrays>>
 }
 
@@ -49,10 +51,11 @@ export interface ClusteringModel {
  * @returns bytes that `decodeModel` reads back to an equal model
  */
 export function encodeModel(model: ClusteringModel): Uint8Array {
-  const { gcnV, gcnE, learned = {}, ...facts } = model
+  const { gcnV, gcnE, metric, learned = {}, ...facts } = model
   const weights = Object.fromEntries([
     ...Object.entries(gcnV).map(([name, array]) => [`gcnV/${name}`, array]),
     ...Object.entries(gcnE ?? {}).map(([name, array]) => [`gcnE/${name}`, array]),
+    ...Object.entries(metric ?? {}).map(([name, array]) => [`metric/${name}`, array]),
     ...Object.entries(learned).flatMap(([method, arrays]) =>
       Object.entries(arrays).map(([name, array]) => [`${method}/${name}`, array]),
     ),
@@ -74,14 +77,16 @@ export function decodeModel(bytes: Uint8Array): ClusteringModel {
         .map(([name, array]) => [name.slice(prefix.length), array]),
     )
   const gcnE = part('gcnE/')
+  const metric = part('metric/')
   const others = new Set(Object.keys(weights).map((name) => name.slice(0, name.indexOf('/'))))
   const learned = Object.fromEntries(
-    [...others].filter((name) => name !== 'gcnV' && name !== 'gcnE').map((name) => [name, part(`${name}/`)]),
+    [...others].filter((name) => !['gcnV', 'gcnE', 'metric'].includes(name)).map((name) => [name, part(`${name}/`)]),
   )
   const model = {
     ...facts,
     gcnV: part('gcnV/'),
     ...(Object.keys(gcnE).length > 0 && { gcnE }),
+    ...(Object.keys(metric).length > 0 && { metric }),
     ...(Object.keys(learned).length > 0 && { learned }),
   } as ClusteringModel
   checkModel(model)

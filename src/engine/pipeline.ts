@@ -7,11 +7,12 @@ import { densityConfidence } from './gcn/confidence.ts'
 import { gcnEPredict } from './gcn/gcn-e.ts'
 import { gcnVInput, gcnVPredict } from './gcn/gcn-v.ts'
 import { unitHiddenRows } from './gcn/hidden-features.ts'
-import { disposeParameters, toParameters } from './gcn/parameters.ts'
+import { disposeParameters, toParameters, type WeightArrays } from './gcn/parameters.ts'
 import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { shorterLists } from './knn/sub-lists.ts'
 import { findMethod, findTrainable, methods, trainableMethods } from './methods.ts'
+import { applyMetric } from './metric/learned-metric.ts'
 import { type ClusteringModel, checkFits, type GraphKind } from './model.ts'
 import { constrainedPartition } from './partition/constrained-partition.ts'
 import { countViolations } from './partition/constraint-index.ts'
@@ -22,6 +23,7 @@ import { clusterForest } from './partition/forest.ts'
 import { type MergeCandidates, mergeCandidates } from './partition/merge-candidates.ts'
 import { createPhaseClock, type Phase } from './phase-clock.ts'
 import { chooseByLabels, modelChoice, parametersOf } from './selection/auto.ts'
+import { LEARNED_SPACE } from './selection/choose-method.ts'
 import type { Constraints, Control, Labels, Matrix, NeighbourLists } from './types.ts'
 
 /** Knobs of a run. What is left out comes from the model, else from the method's own defaults. */
@@ -135,10 +137,12 @@ export const clusterMethods = (): string[] => [
  */
 export async function clusterVertices(input: ClusterInput, control: Control = {}): Promise<ClusterResult> {
   checkInput(input)
-  if (input.method !== 'AUTO') return clusterBy(input, control)
-  const choice = input.model ? modelChoice(input.model) : await chooseByLabels(input, control)
+  if (input.method !== 'AUTO') return clusterBy({ ...input, metric: input.model?.metric }, control)
+  const choice: Awaited<ReturnType<typeof chooseByLabels>> = input.model
+    ? { ...modelChoice(input.model), metric: input.model.metric }
+    : await chooseByLabels(input, control)
   const parameters = { ...parametersOf(choice, input.features.rows), ...input.parameters }
-  const result = await clusterBy({ ...input, method: choice.method, parameters }, control)
+  const result = await clusterBy({ ...input, method: choice.method, parameters, metric: choice.metric }, control)
   return {
     ...result,
     parametersChosen: { method: choice.method, ...result.parametersChosen },
@@ -146,8 +150,13 @@ export async function clusterVertices(input: ClusterInput, control: Control = {}
   }
 }
 
-async function clusterBy(input: ClusterInput, control: Control): Promise<ClusterResult> {
-  const { method, model, parameters = {}, constraints, seed } = input
+/** A run whose method is settled, and the metric that labels have taught, where they have. */
+interface SettledInput extends ClusterInput {
+  readonly metric?: WeightArrays
+}
+
+async function clusterBy(input: SettledInput, control: Control): Promise<ClusterResult> {
+  const { method, model, parameters = {}, constraints, seed, metric } = input
   const clock = createPhaseClock(control)
   const backend = await chooseBackend()
   const x = await clock.measure('normalize', () => normalizeRows(input.features))
@@ -292,13 +301,32 @@ async function clusterBy(input: ClusterInput, control: Control): Promise<Cluster
       const labels = Int32Array.from({ length: x.rows }, (_, v) => v)
       return { labels, parametersChosen: {}, explanation: 'There is nothing to group.' }
     }
-    const output = await decoderOf(input)({ lists, features: x, parameters: chosen, seed }, control)
+    const seen = await spaceOf(x, chosen)
+    const output = await decoderOf(input, chosen)({ ...seen, parameters: chosen, seed }, control)
     return {
       labels: output.labels,
       confidence: output.confidence,
       parametersChosen: { k, ...chosen, ...output.parametersChosen },
-      explanation: output.explanation ?? `${method} on the ${k} nearest neighbours of each vertex.`,
+      explanation:
+        (output.explanation ?? `${method} on the ${k} nearest neighbours of each vertex.`) +
+        (seen.lists === lists ? '' : ' Similarities are those of the metric that labelled identities have taught.'),
     }
+  }
+
+  /** What the method looks at: the embedding itself, or as the learned metric sees it. */
+  async function spaceOf(x: Matrix, { space = 'embedding' }: DecoderParameters) {
+    if (space === 'embedding') return { features: x, lists }
+    if (space !== LEARNED_SPACE) {
+      throw new EngineError('BAD_OPTION', `space must be embedding or ${LEARNED_SPACE}: got ${space}`)
+    }
+    if (!metric) {
+      throw new EngineError(
+        'BAD_OPTION',
+        'space learned needs a metric: got none; train a model whose choice uses one, or leave space out',
+      )
+    }
+    const features = await applyMetric(metric, x, control)
+    return { features, lists: await knn(features, k, { signal: control.signal }) }
   }
 }
 
@@ -313,16 +341,21 @@ function learntK(input: ClusterInput): number | undefined {
 }
 
 /** What the training found best for a method without a tree. */
-function learntParameters({ method, model, features }: ClusterInput): DecoderParameters {
-  const tried = model?.choice?.table.find((row) => row.method === method)
+function learntParameters({ method, model, features, parameters }: ClusterInput): DecoderParameters {
+  const tried = model?.choice?.table.find((row) => row.method === method && row.parameters.space === parameters?.space)
   if (model && tried) return parametersOf({ ...tried, rows: model.choice?.rows ?? 0 }, features.rows)
   return method === 'THRESHOLD' && model ? { ...model.threshold } : {}
 }
 
-function decoderOf({ method, model }: ClusterInput): Decoder {
-  const weights = model?.learned?.[method]
+function decoderOf({ method, model }: ClusterInput, { space }: DecoderParameters): Decoder {
+  const weights = model?.learned?.[space === LEARNED_SPACE ? `${method}@${LEARNED_SPACE}` : method]
   const decoder = weights ? findTrainable(method)?.decoder(weights) : findMethod(method)?.decode
-  if (!decoder) throw new Error(`${method} has been checked to be there`)
+  if (!decoder) {
+    throw new EngineError(
+      'BAD_OPTION',
+      `the model must have learned ${method} in this space: got none; leave space out`,
+    )
+  }
   return decoder
 }
 

@@ -27,6 +27,7 @@ import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
 import { findTrainable, offeredContenders, trustRank } from './methods.ts'
+import { applyMetric, fitMetric } from './metric/learned-metric.ts'
 import { type ClusteringModel, checkFits, type TreeCut } from './model.ts'
 import { chooseTau, type TauChoice, type TauPoint, treeFold } from './partition/choose-tau.ts'
 import { expectedCompany } from './partition/expected-company.ts'
@@ -35,9 +36,17 @@ import { mergeCandidates } from './partition/merge-candidates.ts'
 import { thresholdPartition } from './partition/threshold-partition.ts'
 import { treePartition } from './partition/tree-partition.ts'
 import { createPhaseClock, type Phase } from './phase-clock.ts'
-import { chooseMethod, type LabelledSet, learnedContenders, plainContenders } from './selection/choose-method.ts'
-import type { Standing } from './selection/contender.ts'
+import {
+  chooseMethod,
+  type LabelledSet,
+  LEARNED_SPACE,
+  learnedContenders,
+  metricContenders,
+  plainContenders,
+} from './selection/choose-method.ts'
+import { type Standing, standingOf } from './selection/contender.ts'
 import { identityFolds } from './selection/identity-folds.ts'
+import { learnedSpaces } from './selection/learned-spaces.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from './types.ts'
 
 export interface TrainingParameters {
@@ -57,6 +66,11 @@ export interface TrainingParameters {
   readonly connectivity?: boolean
   /** Other methods that AUTO chooses among, by name. Default: those offered for the set's size. */
   readonly contenders?: readonly string[]
+  /**
+   * Methods that are trained and get their parameters, for a caller that names them, but that AUTO does not choose among. One fold
+   * decides, not all. Default none.
+   */
+  readonly alsoTuned?: readonly string[]
   readonly gcnV?: Partial<TrainingRecipe>
   readonly gcnE?: Partial<TrainingRecipe>
 }
@@ -200,19 +214,46 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const wanted = parameters.contenders ?? offeredContenders(x.rows)
   const set: LabelledSet = { features: x, labels, lists: longLists, folds: split.folds, seed }
   const choice = await clock.measure('choose_method', async () => {
+    const spaces = await learnedSpaces(set, control)
     const contenders = [
-      ...(await learnedContenders(set, wanted, fitWithout, control)),
+      ...(await learnedContenders(set, wanted, (name, heldOut) => fitWithout(name, heldOut, set), control)),
+      ...(await metricContenders(
+        set,
+        wanted,
+        spaces,
+        (name, fold) => fitWithout(name, split.folds[fold], spaces[fold]),
+        control,
+      )),
       ...plainContenders(set, wanted, { signal: control.signal }),
     ].sort((a, b) => trustRank(a.name) - trustRank(b.name))
     return chooseMethod(set, contenders, treeStandings(), control)
   })
+  const alsoTuned = (parameters.alsoTuned ?? []).filter((name) => !wanted.includes(name))
+  const onlyTuned = await clock.measure('tune_others', async () => {
+    const one: LabelledSet = { ...set, folds: set.folds.slice(0, 1) }
+    const others = [
+      ...(await learnedContenders(one, alsoTuned, (name, heldOut) => fitWithout(name, heldOut, one), control)),
+      ...plainContenders(one, alsoTuned, { signal: control.signal }),
+    ]
+    const standings: Standing[] = []
+    for (const contender of others) standings.push(await standingOf(contender, labels, one.folds, control))
+    return standings
+  })
+  const usesMetric = choice.parameters.space === LEARNED_SPACE
+  const metric = usesMetric ? await clock.measure('refit_metric', () => fitMetric(x, labels, seed)) : undefined
   const learned: Record<string, WeightArrays> = {}
-  for (const name of wanted) {
+  for (const name of [...wanted, ...alsoTuned]) {
     const method = findTrainable(name)
     if (!method) continue
     learned[name] = await clock.measure(`refit_${name.toLowerCase()}`, () =>
       method.train({ features: x, labels, lists: longLists, seed }, control),
     )
+    if (!metric || name !== choice.method) continue
+    learned[`${name}@${LEARNED_SPACE}`] = await clock.measure(`refit_${name.toLowerCase()}`, async () => {
+      const features = await applyMetric(metric, x, control)
+      const lists = await knn(features, longK, { signal: control.signal })
+      return method.train({ features, labels, lists, seed }, control)
+    })
   }
 
   const model: ClusteringModel = {
@@ -233,11 +274,12 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       method: choice.method,
       parameters: choice.parameters,
       rows: choice.rows,
-      table: choice.table,
+      table: [...choice.table, ...onlyTuned.map(({ method, parameters, score }) => ({ method, parameters, score }))],
       explanation: choice.explanation,
     },
     gcnV: last.weights,
     ...(gcnE && { gcnE }),
+    ...(metric && { metric }),
     ...(Object.keys(learned).length > 0 && { learned }),
   }
   return {
@@ -262,9 +304,13 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   }
 
   /** A trainable method without the identities of a fold, whose lists are those of the rows that remain. */
-  async function fitWithout(name: string, heldOut: ReadonlySet<number>): Promise<WeightArrays> {
+  async function fitWithout(
+    name: string,
+    heldOut: ReadonlySet<number>,
+    space: { readonly features: Matrix },
+  ): Promise<WeightArrays> {
     const rows = all.filter((v) => !heldOut.has(labels[v]))
-    const features = selectRows(x, rows)
+    const features = selectRows(space.features, rows)
     const lists = await knn(features, Math.min(longK, Math.max(1, rows.length - 1)), { signal: control.signal })
     const method = findTrainable(name)
     if (!method) throw new EngineError('BAD_OPTION', `contenders must be trainable methods: got ${name}`)

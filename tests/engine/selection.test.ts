@@ -75,7 +75,7 @@ describe('choosing a method', () => {
     await expect(clusterVertices({ features, method: 'LTC', model, seed: 1 })).rejects.toThrow(
       /must have learned LTC.*STRUCTURE/,
     )
-  }, 60_000)
+  }, 120_000)
 
   it('a number of clusters grows with the rows', () => {
     expect(parametersOf({ parameters: { clusterCount: 20, k: 9 }, rows: 100 }, 250)).toEqual({ clusterCount: 50, k: 9 })

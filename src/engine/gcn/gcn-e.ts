@@ -15,6 +15,7 @@ import {
 } from './layers.ts'
 import { constant, linearUniform, type Parameters, type WeightArrays, xavierUniform } from './parameters.ts'
 import { batchProduct } from './products.ts'
+import { tensorValues } from './tensor-values.ts'
 
 const CONVS = ['conv1', 'conv2', 'conv3', 'conv4'] as const
 
@@ -153,10 +154,9 @@ function logSoftmax(logits: tf.Tensor2D): tf.Tensor2D {
 
 /** Connectivity of one batch: for each row log P(same) (`nll`) or r (`mse`), float32 [s * size]; padding is -Infinity. */
 export function gcnEForward(parameters: Parameters, batch: SubgraphBatch): Float32Array {
-  const scores = tf.tidy(() => {
+  const scores = tensorValues(() => {
     const { output } = forward(parameters, batch).head
-    const column = output.shape[1] === 2 ? tf.slice(logSoftmax(output), [0, 1], [-1, 1]) : output
-    return Float32Array.from(column.dataSync())
+    return output.shape[1] === 2 ? tf.slice(logSoftmax(output), [0, 1], [-1, 1]) : output
   })
   for (let row = 0; row < scores.length; row++) if (batch.nodes[row] < 0) scores[row] = -Infinity
   return scores

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { convBackward, convForward } from '../gcn/layers.ts'
 import { constant, type Parameters, type WeightArrays, xavierUniform } from '../gcn/parameters.ts'
 import { batchProduct, product, productTransposedLeft, productTransposedRight } from '../gcn/products.ts'
+import { tensorValues } from '../gcn/tensor-values.ts'
 import { createRng } from '../rng.ts'
 import type { Matrix, NeighbourLists } from '../types.ts'
 
@@ -108,7 +109,7 @@ function forward(p: Parameters, batch: ProposalBatch, output: LtcOutput) {
 
 /** A number a proposal, or a log-odds a row, float32. */
 export function ltcForward(p: Parameters, batch: ProposalBatch, output: LtcOutput): Float32Array {
-  return tf.tidy(() => Float32Array.from(forward(p, batch, output).scores.dataSync()))
+  return tensorValues(() => forward(p, batch, output).scores)
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { throwIfAborted } from '../errors.ts'
 import { chooseBackend } from '../gcn/backend.ts'
+import { tensorValues } from '../gcn/tensor-values.ts'
 import { nextTurn } from '../next-turn.ts'
 import type { Control, Matrix } from '../types.ts'
 
@@ -17,14 +18,7 @@ export async function openProducts(b: Matrix): Promise<Products> {
   await chooseBackend()
   const right = tf.tensor2d(transposed(b), [b.cols, b.rows])
   return {
-    times: (a) =>
-      tf.tidy(
-        () =>
-          tf
-            .matMul(tf.tensor2d(a.data, [a.rows, a.cols]), right)
-            .dataSync()
-            .slice() as Float32Array,
-      ),
+    times: (a) => tensorValues(() => tf.matMul(tf.tensor2d(a.data, [a.rows, a.cols]), right)),
     close: () => right.dispose(),
   }
 }

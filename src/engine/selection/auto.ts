@@ -1,13 +1,23 @@
 import type { DecoderParameters } from '../decoder.ts'
+import type { WeightArrays } from '../gcn/parameters.ts'
 import { knn } from '../knn/knn.ts'
 import { normalizeRows } from '../knn/normalize-rows.ts'
 import { selectRows } from '../knn/sub-lists.ts'
-import { offeredContenders } from '../methods.ts'
+import { findMethod, offeredContenders, trustRank } from '../methods.ts'
+import { fitMetric } from '../metric/learned-metric.ts'
 import type { ClusteringModel } from '../model.ts'
 import { createRng } from '../rng.ts'
 import type { Control, Labels, Matrix } from '../types.ts'
-import { chooseMethod, labelFreeChoice, type MethodChoice, plainContenders } from './choose-method.ts'
+import {
+  chooseMethod,
+  LEARNED_SPACE,
+  labelFreeChoice,
+  type MethodChoice,
+  metricContenders,
+  plainContenders,
+} from './choose-method.ts'
 import { countTeaching, identityFolds } from './identity-folds.ts'
+import { learnedSpaces } from './learned-spaces.ts'
 
 /** With fewer identities of two or more images, the differences between methods are noise. */
 const IDENTITIES_TO_MEASURE = 20
@@ -39,7 +49,7 @@ export function modelChoice({ choice, heldOut }: ClusteringModel): MethodChoice 
 export async function chooseByLabels(
   { features, labels, seed }: { readonly features: Matrix; readonly labels?: Labels; readonly seed: number },
   control: Control = {},
-): Promise<MethodChoice> {
+): Promise<MethodChoice & { readonly metric?: WeightArrays }> {
   if (!labels || countTeaching(labels) < IDENTITIES_TO_MEASURE) return labelFreeChoice()
   const rows = drawIdentities(labels, ROWS_TO_MEASURE, seed)
   const known = rows.map((v) => labels[v])
@@ -47,9 +57,15 @@ export async function chooseByLabels(
   const lists = await knn(x, Math.min(LONGEST_LISTS, rows.length - 1), { signal: control.signal })
   const { folds } = identityFolds(known, 1 / FOLDS, FOLDS, seed)
   const set = { features: x, labels: known, lists, folds, seed }
-  const contenders = plainContenders(set, offeredContenders(rows.length), { signal: control.signal })
+  const offered = offeredContenders(rows.length)
+  const plain = offered.filter((name) => findMethod(name) !== undefined)
+  const untrained = () => Promise.reject(new Error('only methods without training were asked for'))
+  const contenders = [
+    ...plainContenders(set, plain, { signal: control.signal }),
+    ...(await metricContenders(set, plain, await learnedSpaces(set, control), untrained, { signal: control.signal })),
+  ].sort((a, b) => trustRank(a.name) - trustRank(b.name))
   const { standings: _, ...choice } = await chooseMethod(set, contenders, [], control)
-  return choice
+  return choice.parameters.space === LEARNED_SPACE ? { ...choice, metric: fitMetric(x, known, seed) } : choice
 }
 
 /** The parameters of a choice for a set of another size: a number of clusters grows with the rows. */

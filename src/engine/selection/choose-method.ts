@@ -13,13 +13,27 @@ export interface MethodChoice {
   readonly parameters: DecoderParameters
   /** Rows it was measured on: a number of clusters is scaled by it. 0 where nothing was measured. */
   readonly rows: number
-  /** Best first; empty where there were no labels to go by. */
+  /** Best first, after them those that were only tuned; empty where there were no labels to go by. */
   readonly table: readonly { readonly method: string; readonly parameters: DecoderParameters; readonly score: number }[]
   readonly explanation: string
 }
 
 /** Where no labels say otherwise: the method that needs none, with its own defaults. */
 export const LABEL_FREE_METHOD = 'INFOMAP'
+
+/** Value of the parameter `space` where the embedding is seen through the learned metric. */
+export const LEARNED_SPACE = 'learned'
+
+/** What is worth trying after the learned metric: fewer settings than without, since every fold has its own space. */
+const METRIC_SETTINGS: Readonly<Record<string, readonly DecoderParameters[]>> = {
+  STRUCTURE: [10, 20, 40].flatMap((edges) =>
+    [0.3, 0.5, 0.7].map((leastProbability) => ({ edges, leastProbability, power: 3 })),
+  ),
+  INFOMAP: [10, 20, 40, 79].flatMap((k) => [4, 2].map((power) => ({ k, power }))),
+}
+
+/** Difference in the mean of both F, beyond which a trusted method no longer passes for as good as the best. */
+const MOST_FORGIVEN = 0.01
 
 /** The labelled part of a data set, ready to be clustered. */
 export interface LabelledSet {
@@ -56,7 +70,7 @@ export function plainContenders(set: LabelledSet, only?: readonly string[], cont
           : withNeighbourCounts(method.settings(facts), neighbourCounts(set)),
         partition: (setting) => {
           if (last?.setting !== setting) {
-            const input = { ...set, lists: listsFor(set, setting), parameters: setting }
+            const input = { ...set, lists: listsFor(set.lists, setting), parameters: setting }
             last = { setting, labels: method.decode(input, control).then(({ labels }) => labels) }
           }
           return last.labels
@@ -64,6 +78,53 @@ export function plainContenders(set: LabelledSet, only?: readonly string[], cont
       }
     })
     .filter(({ settings }) => settings.length > 0)
+}
+
+/** A labelled set as the metric learnt without a fold's held-out identities sees it. */
+export interface LearnedSpace {
+  readonly features: Matrix
+  readonly lists: NeighbourLists
+}
+
+/**
+ * The same methods after the learned metric, which each fold has fitted without its held-out identities.
+ *
+ * @param spaces one a fold; without them there are no contenders
+ * @param trainWithin weights of a trainable method that has learnt in a fold's space, without its held-out identities
+ */
+export async function metricContenders(
+  set: LabelledSet,
+  only: readonly string[],
+  spaces: readonly LearnedSpace[],
+  trainWithin: (name: string, fold: number) => Promise<WeightArrays>,
+  control: Control = {},
+): Promise<Contender[]> {
+  const contenders: Contender[] = []
+  if (spaces.length < set.folds.length) return contenders
+  for (const name of Object.keys(METRIC_SETTINGS).filter((name) => only.includes(name))) {
+    const decoders: Decoder[] = []
+    for (const fold of spaces.keys()) {
+      throwIfAborted(control.signal)
+      const method = trainableMethods.find((method) => method.name === name)
+      const plain = methods.find((method) => method.name === name)?.decode
+      const decoder = method ? method.decoder(await trainWithin(name, fold)) : plain
+      if (!decoder) throw new Error(`${name} must be a method`)
+      decoders.push(decoder)
+    }
+    contenders.push({
+      name,
+      isLearned: true,
+      settings: METRIC_SETTINGS[name]
+        .filter(({ k }) => typeof k !== 'number' || k <= set.lists.k)
+        .map((setting) => ({ k: set.lists.k, ...setting, space: LEARNED_SPACE })),
+      partition: async ({ space: _, ...parameters }, fold) => {
+        const lists = listsFor(spaces[fold].lists, parameters)
+        const { labels } = await decoders[fold]({ ...spaces[fold], lists, parameters, seed: set.seed }, control)
+        return labels
+      },
+    })
+  }
+  return contenders
 }
 
 /** Contenders that are trained anew for each fold, without its held-out identities. */
@@ -86,7 +147,10 @@ export async function learnedContenders(
       isLearned: true,
       settings: withNeighbourCounts(method.settings(facts), neighbourCounts(set)),
       partition: async (setting, fold) => {
-        const { labels } = await decoders[fold]({ ...set, lists: listsFor(set, setting), parameters: setting }, control)
+        const { labels } = await decoders[fold](
+          { ...set, lists: listsFor(set.lists, setting), parameters: setting },
+          control,
+        )
         return labels
       },
     })
@@ -96,7 +160,7 @@ export async function learnedContenders(
 
 /**
  * The contender that does best on identities it has not seen; of those that are as good within one standard error over the folds,
- * the one that is named first.
+ * and within a point, the one that is named first.
  *
  * @param contenders the most trusted first
  * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E; trusted least
@@ -117,7 +181,9 @@ export async function chooseMethod(
   ranked.sort((a, b) => b.standing.score - a.standing.score || a.i - b.i)
   const [best, second] = ranked.map(({ standing }) => standing)
   // Methods are named the most trusted first: one that is no worse than the best beyond noise is taken.
-  const first = standings.find((standing) => best.score - standing.score <= noiseOf(best, standing)) ?? best
+  const isAsGood = (standing: Standing) =>
+    best.score - standing.score <= Math.min(MOST_FORGIVEN, noiseOf(best, standing))
+  const first = standings.find(isAsGood) ?? best
   const heldOut = set.folds.reduce((sum, fold) => sum + fold.size, 0)
   return {
     method: first.method,
@@ -161,7 +227,7 @@ export function withNeighbourCounts(
 /** The same lists for the same k, so that a method may remember what it has computed of them. */
 const shortened = new WeakMap<NeighbourLists, Map<number, NeighbourLists>>()
 
-function listsFor({ lists }: LabelledSet, { k }: DecoderParameters): NeighbourLists {
+function listsFor(lists: NeighbourLists, { k }: DecoderParameters): NeighbourLists {
   if (typeof k !== 'number' || k >= lists.k) return lists
   const known = shortened.get(lists) ?? new Map<number, NeighbourLists>()
   shortened.set(lists, known)
