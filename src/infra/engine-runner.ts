@@ -126,6 +126,7 @@ export function openEngineRunner(): EngineRunner {
     cluster: (input, control) => call('cluster', input, control),
     train: (input, control) => call('train', input, control),
     evaluate: (input, control) => call('evaluate', input, control),
+    neighbours: (input, control) => call('neighbours', input, control),
     backend() {
       backend ??= call<BackendChoice>('backend', undefined).catch((error) => {
         backend = undefined

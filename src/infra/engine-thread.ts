@@ -7,6 +7,8 @@ import {
   EngineError,
   type EvaluationInput,
   evaluateModel,
+  knn,
+  type Matrix,
   type Progress,
   type TrainingInput,
   trainClusteringModel,
@@ -21,6 +23,7 @@ const calls: Record<EngineCallName, (input: never, control: Control) => Promise<
   cluster: (input: ClusterInput, control) => clusterVertices(input, control),
   train: (input: TrainingInput, control) => trainClusteringModel(input, control),
   evaluate: (input: EvaluationInput, control) => evaluateModel(input, control),
+  neighbours: ({ x, k }: { x: Matrix; k: number }, control) => knn(x, k, control),
   backend: () => chooseBackend(),
 }
 

@@ -1,6 +1,6 @@
-import sharp, { type Metadata } from 'sharp'
+import sharp, { type Metadata, type Sharp } from 'sharp'
 import { DomainError } from '../services/errors.ts'
-import type { ImageCodec } from '../services/ports.ts'
+import type { CropBox, ImageCodec } from '../services/ports.ts'
 
 // Pictures are one of many jobs here: one thread each, and no memory kept for the next.
 sharp.concurrency(1)
@@ -18,6 +18,21 @@ const refuse = (why: string) => new DomainError('INVALID', `the image can not be
 export function createImageCodec({ maxPixels }: { maxPixels: number }): ImageCodec {
   const decode = (bytes: Uint8Array) =>
     sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true })
+
+  /** The picture or a part of it, turned as its camera was held. */
+  async function upright(bytes: Uint8Array, box?: CropBox | null): Promise<Sharp> {
+    const image = decode(bytes).rotate()
+    if (!box) return image
+    const { data, info } = await image.toBuffer({ resolveWithObject: true })
+    const left = Math.min(Math.floor(box.x * info.width), info.width - 1)
+    const top = Math.min(Math.floor(box.y * info.height), info.height - 1)
+    return sharp(data).extract({
+      left,
+      top,
+      width: Math.max(1, Math.min(Math.round(box.width * info.width), info.width - left)),
+      height: Math.max(1, Math.min(Math.round(box.height * info.height), info.height - top)),
+    })
+  }
 
   return {
     async inspect(bytes) {
@@ -44,24 +59,35 @@ export function createImageCodec({ maxPixels }: { maxPixels: number }): ImageCod
 
     async thumbnail(bytes, edge, box) {
       try {
-        let image = decode(bytes).rotate()
-        if (box) {
-          const upright = await image.toBuffer({ resolveWithObject: true })
-          const { width, height } = upright.info
-          const left = Math.min(Math.floor(box.x * width), width - 1)
-          const top = Math.min(Math.floor(box.y * height), height - 1)
-          image = sharp(upright.data).extract({
-            left,
-            top,
-            width: Math.max(1, Math.min(Math.round(box.width * width), width - left)),
-            height: Math.max(1, Math.min(Math.round(box.height * height), height - top)),
-          })
-        }
+        const image = await upright(bytes, box)
         return await image
           .resize(edge, edge, { fit: 'contain', background: '#ffffff', withoutEnlargement: false })
           .flatten({ background: '#ffffff' })
           .webp({ quality: WEBP_QUALITY })
           .toBuffer()
+      } catch (error) {
+        throw refuse((error as Error).message)
+      }
+    },
+
+    async crop(bytes, box) {
+      try {
+        return await (await upright(bytes, box)).png().toBuffer()
+      } catch (error) {
+        throw refuse((error as Error).message)
+      }
+    },
+
+    async pixels(bytes, size, box) {
+      try {
+        const image = (await upright(bytes, box)).flatten({ background: '#ffffff' }).toColourspace('srgb')
+        const sized =
+          'maxEdge' in size
+            ? image.resize(size.maxEdge, size.maxEdge, { fit: 'inside', withoutEnlargement: true })
+            : image.resize(size.width, size.height, { fit: 'fill' })
+        const { data, info } = await sized.removeAlpha().raw().toBuffer({ resolveWithObject: true })
+        if (info.channels !== 3) throw new Error(`it has ${info.channels} channels after decoding`)
+        return { data: new Uint8Array(data), width: info.width, height: info.height }
       } catch (error) {
         throw refuse((error as Error).message)
       }

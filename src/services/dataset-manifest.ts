@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import type { DatasetVersion, IdentityState, MembershipSource } from '../generated/prisma/client.ts'
-import type { App } from './app.ts'
+import type { App, Tx } from './app.ts'
 import { DomainError } from './errors.ts'
+import { textLines } from './text-lines.ts'
 
 /** One item of a dataset version, as frozen. */
 export interface DatasetRow {
@@ -24,11 +24,11 @@ export interface DatasetRow {
 const PAGE = 2_000
 
 /** Members of live identities at a ledger revision, by external key: excluded and erased items are left out. */
-async function* readMembers(app: App, version: DatasetVersion): AsyncGenerator<DatasetRow[]> {
+async function* readMembers(tx: Tx, version: DatasetVersion): AsyncGenerator<DatasetRow[]> {
   const { projectId, identityStates } = version
   let after = ''
   for (;;) {
-    const rows = await app.prisma.$queryRaw<DatasetRow[]>`
+    const rows = await tx.$queryRaw<DatasetRow[]>`
       /* readMembers */
       SELECT i."id" AS "itemId", i."externalKey", i."imageKey", i."width", i."height", i."box", i."metadata",
         d."id" AS "identityId", d."name" AS "identityName", d."state" AS "identityState", m."source"
@@ -49,13 +49,21 @@ async function* readMembers(app: App, version: DatasetVersion): AsyncGenerator<D
 
 export interface FrozenManifest {
   manifestKey: string
+  /** Head of the ledger in the very moment that the rows are of. */
+  ledgerRevision: number
   /** SHA-256 of the sorted manifest, before compression. */
   contentHash: string
   itemCount: number
   identityCount: number
 }
 
-/** Writes the manifest of a version to the file store: gzipped JSONL sorted by external key. */
+/** A version of a million items is read for about a minute. */
+const FREEZE_TIMEOUT_MS = 30 * 60_000
+
+/**
+ * Writes the manifest of a version to the file store: gzipped JSONL sorted by external key. All rows are of one moment,
+ * whatever is decided meanwhile.
+ */
 export async function writeManifest(
   app: App,
   version: DatasetVersion,
@@ -64,8 +72,8 @@ export async function writeManifest(
   const hash = createHash('sha256')
   const identities = new Set<string>()
   let itemCount = 0
-  async function* lines(): AsyncGenerator<Buffer> {
-    for await (const rows of readMembers(app, version)) {
+  async function* lines(tx: Tx): AsyncGenerator<Buffer> {
+    for await (const rows of readMembers(tx, version)) {
       const text = Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
       hash.update(text)
       for (const { identityId } of rows) identities.add(identityId)
@@ -74,15 +82,40 @@ export async function writeManifest(
       yield text
     }
   }
-  const { key } = await app.files.put(Readable.from(lines()).pipe(createGzip()))
-  return { manifestKey: key, contentHash: hash.digest('hex'), itemCount, identityCount: identities.size }
+  return app.prisma.$transaction(
+    async (tx) => {
+      const { ledgerRevision } = await tx.project.findUniqueOrThrow({ where: { id: version.projectId } })
+      const source = Readable.from(lines(tx))
+      const packed = createGzip()
+      source.once('error', (error) => packed.destroy(error))
+      const { key } = await app.files.put(source.pipe(packed))
+      const contentHash = hash.digest('hex')
+      return { manifestKey: key, ledgerRevision, contentHash, itemCount, identityCount: identities.size }
+    },
+    { isolationLevel: 'RepeatableRead', timeout: FREEZE_TIMEOUT_MS },
+  )
 }
 
-/** Streams the rows of a frozen version, in manifest order. */
-export async function* readManifestRows(app: App, version: DatasetVersion): AsyncGenerator<DatasetRow> {
+/** Streams the rows of a frozen version in manifest order, from row `from` to row `to` (not included). */
+export async function* readManifestRows(
+  app: App,
+  version: DatasetVersion,
+  from = 0,
+  to = Number.POSITIVE_INFINITY,
+): AsyncGenerator<DatasetRow> {
   if (!version.manifestKey) {
     throw new DomainError('INVALID_STATE', `dataset version ${version.tag} is not frozen yet: wait for its job`)
   }
-  const stream = (await app.files.open(version.manifestKey)).pipe(createGunzip())
-  for await (const line of createInterface({ input: stream })) yield JSON.parse(line) as DatasetRow
+  const packed = await app.files.open(version.manifestKey)
+  const stream = packed.pipe(createGunzip())
+  packed.once('error', (error) => stream.destroy(error))
+  let row = 0
+  try {
+    for await (const line of textLines(stream, `the manifest of ${version.tag}`)) {
+      if (row >= to) return
+      if (row++ >= from) yield JSON.parse(line) as DatasetRow
+    }
+  } finally {
+    packed.destroy()
+  }
 }

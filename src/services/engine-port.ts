@@ -4,6 +4,8 @@ import type {
   ClusterResult,
   EvaluationInput,
   EvaluationOutput,
+  Matrix,
+  NeighbourLists,
   Progress,
   TrainingInput,
   TrainingOutput,
@@ -22,6 +24,8 @@ export interface EngineRunner {
   cluster(input: ClusterInput, control?: EngineControl): Promise<ClusterResult>
   train(input: TrainingInput, control?: EngineControl): Promise<TrainingOutput>
   evaluate(input: EvaluationInput, control?: EngineControl): Promise<EvaluationOutput>
+  /** The k nearest other rows of every row, exact. */
+  neighbours(input: { x: Matrix; k: number }, control?: EngineControl): Promise<NeighbourLists>
   /** Where the networks run, and why nowhere faster. */
   backend(): Promise<BackendChoice>
   /** Stops the thread; calls in flight reject with ABORTED. */

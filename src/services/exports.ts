@@ -3,8 +3,7 @@ import type { Export, ExportFile, ExportFormat } from '../generated/prisma/clien
 import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { recordAudit } from './audit.ts'
-import { DomainError, invalid, notFound } from './errors.ts'
-import { EXPORT_WRITERS } from './export-formats.ts'
+import { DomainError, notFound } from './errors.ts'
 import { newId } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
@@ -29,9 +28,6 @@ export interface CreateExport {
 export async function createExport(app: App, viewer: Viewer, input: CreateExport): Promise<Export> {
   const { projectId, datasetVersionId, format, includeEmbeddings } = input
   await requireAccess(app, viewer, projectId, 'export.create')
-  if (!EXPORT_WRITERS[format]) {
-    throw invalid(`format must be one of ${Object.keys(EXPORT_WRITERS).join(', ')}: got ${format}`, 'input', 'format')
-  }
   const { exportId } = await onceOnly(app, viewer, 'createExport', input, async (tx) => {
     const version = await tx.datasetVersion.findUnique({ where: { projectId_id: { projectId, id: datasetVersionId } } })
     if (!version) throw notFound('dataset version', datasetVersionId)

@@ -16,18 +16,25 @@ interface JobRef {
 /** Rows that are read or written together. */
 const PAGE = 5_000
 
+/** What Postgres can keep of a text that may come from a broken file. */
+const storable = (text: string) => text.replace(/\0|\p{Surrogate}/gu, '\ufffd')
+
 /** Keeps rows that a job left out, with the checkpoint that has passed them; a row that is there already is overwritten. */
 export async function keepFailedRows(tx: Tx, { projectId, jobId }: JobRef, rows: readonly FailedRow[]): Promise<void> {
   for (let at = 0; at < rows.length; at += PAGE) {
     const page = rows.slice(at, at + PAGE)
     // One row of a manifest may have failed twice, as a picture with two faces may: the last word stands.
     const byRow = new Map(page.map((row) => [row.row, row]))
-    const kept = [...byRow.values()]
+    const kept = [...byRow.values()].map(({ row, externalKey, problem }) => ({
+      row,
+      externalKey: externalKey === undefined ? null : storable(externalKey),
+      problem: storable(problem),
+    }))
     await tx.$executeRaw`
       /* keepFailedRows */
       INSERT INTO "JobFailedRow" ("projectId", "jobId", "row", "externalKey", "problem")
       SELECT ${projectId}::uuid, ${jobId}::uuid, t.* FROM unnest(${kept.map(({ row }) => row)}::int[],
-        ${kept.map(({ externalKey }) => externalKey ?? null)}::text[], ${kept.map(({ problem }) => problem)}::text[]) AS t
+        ${kept.map(({ externalKey }) => externalKey)}::text[], ${kept.map(({ problem }) => problem)}::text[]) AS t
       ON CONFLICT ("projectId", "jobId", "row") DO UPDATE SET "problem" = excluded."problem"`
   }
 }

@@ -23,18 +23,29 @@ export interface BrokenRow {
 }
 
 const MAX_KEY = 512
+/** Postgres keeps neither the character NUL nor half a surrogate pair. */
+const isStorable = (text: string): boolean => !/\0|\p{Surrogate}/u.test(text)
+const isStorableValue = (value: unknown): boolean => {
+  if (typeof value === 'string') return isStorable(value)
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, part]) => isStorable(key) && isStorableValue(part))
+}
+const text = z.string().min(1).refine(isStorable, 'has the character NUL or half a character')
 const fraction = z.number().min(0).max(1)
 
 const rowSchema = z.object({
-  externalKey: z.string().min(1).max(MAX_KEY),
-  image: z.string().min(1).optional(),
+  externalKey: text.max(MAX_KEY),
+  image: text.optional(),
   embedding: z.union([z.array(z.number()), z.string()]).optional(),
-  label: z.union([z.string().min(1), z.number(), z.bigint()]).optional(),
+  label: z.union([text, z.number(), z.bigint()]).optional(),
   box: z
     .object({ x: fraction, y: fraction, width: fraction, height: fraction })
     .refine(({ x, y, width, height }) => x + width <= 1.0001 && y + height <= 1.0001, 'reaches out of the picture')
     .optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  metadata: z
+    .record(z.string(), z.unknown())
+    .refine(isStorableValue, 'has the character NUL or half a character in a text')
+    .optional(),
 })
 
 /** An embedding is a list of numbers, or base64 of little-endian float32. */

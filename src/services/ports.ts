@@ -41,6 +41,14 @@ export interface ImageCodec {
   inspect(bytes: Uint8Array): Promise<ImageFacts>
   /** A square WebP of the picture or of a crop, upright. */
   thumbnail(bytes: Uint8Array, edge: number, box?: CropBox | null): Promise<Buffer>
+  /** A PNG of a part of the picture, upright and in its own size. */
+  crop(bytes: Uint8Array, box: CropBox): Promise<Buffer>
+  /** Upright RGB pixels, 8 bits each, of the picture or a part of it: stretched to a size, or as large as `maxEdge` allows. */
+  pixels(
+    bytes: Uint8Array,
+    size: { width: number; height: number } | { maxEdge: number },
+    box?: CropBox | null,
+  ): Promise<{ data: Uint8Array; width: number; height: number }>
 }
 
 export interface Clock {

@@ -197,8 +197,8 @@ async function* readRows(
         yield { row, externalKey: key, problem: `the label must be a whole number: got ${JSON.stringify(number)}` }
         continue
       }
-      if (key === '' || key.length > 512) {
-        yield { row, problem: `the key must have 1 to 512 characters: got ${key.length}` }
+      if (key === '' || key.length > 512 || key.includes('\0')) {
+        yield { row, problem: `the key must have 1 to 512 characters and no NUL: got ${key.length}` }
         continue
       }
       const label = name || (number && !number.includes('-') ? `${base}/${number.trim()}` : undefined)

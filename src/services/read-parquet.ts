@@ -136,7 +136,8 @@ export async function openParquet(file: ImportFile) {
 
   async function readGroup(rowStart: number, rowEnd: number) {
     try {
-      return await parquetReadObjects({ file: buffer, metadata, columns, rowStart, rowEnd, compressors })
+      // Columns that say they are text are text anyway; others may hold pictures.
+      return await parquetReadObjects({ file: buffer, metadata, columns, rowStart, rowEnd, compressors, utf8: false })
     } catch (error) {
       if (error instanceof DomainError) throw error
       throw refuse(`${file.name} can not be read from row ${rowStart + 1} on: ${(error as Error).message}`)
