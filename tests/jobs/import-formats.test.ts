@@ -60,7 +60,7 @@ describe('matrices', () => {
     expect((await i.importFrom(small)).items.map(({ vector }) => vector)).toEqual([
       [1, 0],
       [0, 1],
-      [-2, 2 ** -24],
+      [-2, 5.9604645e-8],
     ])
   })
 
