@@ -13,6 +13,7 @@ import { itemTypes } from './item.ts'
 import { jobTypes } from './job.ts'
 import { nodeTypes } from './node.ts'
 import { projectTypes } from './project.ts'
+import { retractAnswerTypes } from './retract-answer.ts'
 import { reviewTaskTypes } from './review-task.ts'
 import { rootTypes } from './root.ts'
 import { trainingRunTypes } from './training-run.ts'
@@ -39,6 +40,7 @@ const config: nexus.core.SchemaConfig = {
     identityTypes,
     decisionTypes,
     reviewTaskTypes,
+    retractAnswerTypes,
     calibrationTypes,
     trainingRunTypes,
     datasetVersionTypes,

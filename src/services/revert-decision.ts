@@ -41,26 +41,34 @@ export async function revertDecision(app: App, viewer: Viewer, input: RevertDeci
   await requireAccess(app, viewer, projectId, 'decision.apply')
   const answer = await onceOnly(app, viewer, 'revertDecision', input, async (tx) => {
     await lockProject(tx, projectId)
-    const where = { projectId_id: { projectId, id: decisionId } }
-    const decision = await tx.decision.findUnique({ where })
-    if (!decision) throw notFound('decision', decisionId)
-    if (decision.revertedById) throw new DomainError('INVALID_STATE', 'this decision was undone already')
-    if (decision.kind === 'REVERT') {
-      throw new DomainError('INVALID_STATE', 'an undo can not be undone: apply the decision again')
-    }
-    const blockedBy = await findBlockers(tx, decision)
-    if (blockedBy.length > 0) return { revertId: null, blockedBy: blockedBy.map(({ id }) => id) }
-    try {
-      return { revertId: await writeRevert(tx, viewer, decision), blockedBy: [] as string[] }
-    } catch (error) {
-      if (error instanceof DomainError) error.detail.projectId = projectId
-      throw error
-    }
+    return revertDecisionIn(tx, viewer, { projectId, decisionId })
   })
   const byId = (ids: string[]) =>
     app.prisma.decision.findMany({ where: { projectId, id: { in: ids } }, orderBy: { ledgerRevision: 'desc' } })
   const [decision = null] = answer.revertId ? await byId([answer.revertId]) : []
   return { decision, blockedBy: await byId(answer.blockedBy) }
+}
+
+/** The undo itself, within a transaction that holds the project's lock. The caller checks access. */
+export async function revertDecisionIn(
+  tx: Tx,
+  viewer: Viewer,
+  { projectId, decisionId }: { projectId: string; decisionId: string },
+): Promise<{ revertId: string | null; blockedBy: string[] }> {
+  const decision = await tx.decision.findUnique({ where: { projectId_id: { projectId, id: decisionId } } })
+  if (!decision) throw notFound('decision', decisionId)
+  if (decision.revertedById) throw new DomainError('INVALID_STATE', 'this decision was undone already')
+  if (decision.kind === 'REVERT') {
+    throw new DomainError('INVALID_STATE', 'an undo can not be undone: apply the decision again')
+  }
+  const blockedBy = await findBlockers(tx, decision)
+  if (blockedBy.length > 0) return { revertId: null, blockedBy: blockedBy.map(({ id }) => id) }
+  try {
+    return { revertId: await writeRevert(tx, viewer, decision), blockedBy: [] }
+  } catch (error) {
+    if (error instanceof DomainError) error.detail.projectId = projectId
+    throw error
+  }
 }
 
 async function writeRevert(tx: Tx, viewer: Viewer, decision: Decision): Promise<string> {

@@ -140,6 +140,10 @@ export interface NexusGenInputs {
   RenewReviewLeasesInput: { // input type
     taskIds: string[]; // [ID!]!
   }
+  RetractReviewAnswerInput: { // input type
+    taskId: string; // ID!
+    idempotencyKey: string; // ID!
+  }
   RevertDecisionInput: { // input type
     decisionId: string; // ID!
     idempotencyKey: string; // ID!
@@ -449,6 +453,11 @@ export interface NexusGenObjects {
   }
   RenewReviewLeasesPayload: { // root type
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RetractReviewAnswerPayload: { // root type
+    task?: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
+    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   RevertDecisionPayload: { // root type
@@ -905,6 +914,7 @@ export interface NexusGenFieldTypes {
     submitReviewAnswers: NexusGenRootTypes['SubmitReviewAnswersPayload']; // SubmitReviewAnswersPayload!
     renewReviewLeases: NexusGenRootTypes['RenewReviewLeasesPayload']; // RenewReviewLeasesPayload!
     releaseReviewTasks: NexusGenRootTypes['ReleaseReviewTasksPayload']; // ReleaseReviewTasksPayload!
+    retractReviewAnswer: NexusGenRootTypes['RetractReviewAnswerPayload']; // RetractReviewAnswerPayload!
     calibrateThreshold: NexusGenRootTypes['CalibrateThresholdPayload']; // CalibrateThresholdPayload!
     updateReviewSettings: NexusGenRootTypes['UpdateReviewSettingsPayload']; // UpdateReviewSettingsPayload!
     startTrainingRun: NexusGenRootTypes['StartTrainingRunPayload']; // StartTrainingRunPayload!
@@ -986,6 +996,11 @@ export interface NexusGenFieldTypes {
   }
   RenewReviewLeasesPayload: { // field return type
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RetractReviewAnswerPayload: { // field return type
+    task: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
+    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   RevertDecisionPayload: { // field return type
@@ -1511,6 +1526,7 @@ export interface NexusGenFieldTypeNames {
     submitReviewAnswers: 'SubmitReviewAnswersPayload'
     renewReviewLeases: 'RenewReviewLeasesPayload'
     releaseReviewTasks: 'ReleaseReviewTasksPayload'
+    retractReviewAnswer: 'RetractReviewAnswerPayload'
     calibrateThreshold: 'CalibrateThresholdPayload'
     updateReviewSettings: 'UpdateReviewSettingsPayload'
     startTrainingRun: 'StartTrainingRunPayload'
@@ -1592,6 +1608,11 @@ export interface NexusGenFieldTypeNames {
   }
   RenewReviewLeasesPayload: { // field return type name
     tasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
+  RetractReviewAnswerPayload: { // field return type name
+    task: 'ReviewTask'
+    blockedBy: 'Decision'
     userErrors: 'UserError'
   }
   RevertDecisionPayload: { // field return type name
@@ -1866,6 +1887,9 @@ export interface NexusGenArgTypes {
     }
     releaseReviewTasks: { // args
       input: NexusGenInputs['ReleaseReviewTasksInput']; // ReleaseReviewTasksInput!
+    }
+    retractReviewAnswer: { // args
+      input: NexusGenInputs['RetractReviewAnswerInput']; // RetractReviewAnswerInput!
     }
     calibrateThreshold: { // args
       input: NexusGenInputs['CalibrateThresholdInput']; // CalibrateThresholdInput!

@@ -60,5 +60,4 @@ export function useAction<Result, Variables>(
   return useMutation<Result, Error, Variables>({ mutationFn: (variables) => send(document, variables), ...options })
 }
 
-/** A fresh idempotency key. */
-export const newKey = (): string => crypto.randomUUID()
+export { newKey } from './new-key.ts'

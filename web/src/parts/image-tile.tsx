@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import { localMedia } from '../api/media.ts'
 import styles from './image-tile.module.css'
 
@@ -25,6 +25,12 @@ export function ImageTile({
   isEager?: boolean
 }) {
   const [failedSrc, setFailedSrc] = useState<string>()
+  useEffect(() => {
+    if (failedSrc === undefined) return
+    const tryAgain = () => setFailedSrc(undefined)
+    window.addEventListener('online', tryAgain)
+    return () => window.removeEventListener('online', tryAgain)
+  }, [failedSrc])
   return (
     <figure className={`${styles.tile} ${isOutlined ? styles.outlined : ''} ${isSelected ? styles.selected : ''}`}>
       <div className={styles.frame}>
@@ -50,7 +56,8 @@ export function ImageTile({
         )}
       </div>
       <figcaption className={styles.caption}>
-        <span className={styles.name} title={name}>
+        {/* The picture says its name already. */}
+        <span className={styles.name} title={name} aria-hidden={failedSrc !== src}>
           <bdi>{name}</bdi>
         </span>
         {note && <span className={styles.note}>{note}</span>}

@@ -9,10 +9,25 @@ import { Failure, Loading } from './states.tsx'
 const percent = (share: number) => `${Math.round(100 * share)} %`
 
 /** Why an image is where it is: the chain of links from it up to the root of its cluster. */
-export function PathDrawer({ vertexId, onClose }: { vertexId: string; onClose(): void }) {
+export function PathDrawer({
+  vertexId,
+  link,
+  onClose,
+}: {
+  vertexId: string
+  /** The link that a question is about, when it is not part of the path itself. */
+  link?: { similarity: number; probability: number }
+  onClose(): void
+}) {
   const path = useApi(PathToRoot, { vertexId })
   return (
-    <Drawer title="Why is it here?" onClose={onClose}>
+    <Drawer title={link ? 'Why this question?' : 'Why is it here?'} onClose={onClose}>
+      {link && (
+        <p className={styles.about}>
+          The model finds the two in question <strong>{percent(link.probability)} likely the same</strong> (similarity{' '}
+          {link.similarity.toFixed(2)}). Trust your eyes: this is what you are asked to check.
+        </p>
+      )}
       {path.isPending ? (
         <Loading label="Following its links" />
       ) : path.isError ? (
