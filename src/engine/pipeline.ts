@@ -121,6 +121,10 @@ export const clusterMethods = (): string[] => [
   ...trainableMethods.map(({ name }) => name),
 ]
 
+/** u_weight over whole lists, divided by their length: on the scale of equation 1, -1 to 1, where a method has no confidence of its own. */
+const meanSimilarity = (lists: NeighbourLists): Float32Array =>
+  densityConfidence(lists, { kind: 'weight', radius: Number.POSITIVE_INFINITY }).map((sum) => sum / (lists.k + 1))
+
 /**
  * Groups vertices into proposed clusters: neighbour lists, confidence, connectivity, partition, and for review a tree in
  * every cluster and the merges worth asking about.
@@ -172,8 +176,7 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
   throwIfAborted(control.signal)
 
   return clock.measure('review_forest', () => {
-    const confidence =
-      proposal.confidence ?? densityConfidence(lists, { kind: 'weight', radius: Number.POSITIVE_INFINITY })
+    const confidence = proposal.confidence ?? meanSimilarity(lists)
     const calibration =
       (input.labels && fitCalibration(longLists, input.labels)) ??
       model?.calibration ??

@@ -1,4 +1,5 @@
 import type { Job } from '../generated/prisma/client.ts'
+import { listFailedRows } from '../services/failed-rows.ts'
 import * as jobs from '../services/jobs.ts'
 import { downloadUrl } from '../services/media.ts'
 import type { Context } from './context.ts'
@@ -14,6 +15,9 @@ export const estimatedEndAt = (job: Job) => jobs.estimateEnd(job)
 
 export const failedRowsUrl = ({ failedRowsFileKey, kind }: Job, _args: unknown, { app }: Context) =>
   failedRowsFileKey ? downloadUrl(app, failedRowsFileKey, `${kind}-failed-rows.jsonl`) : null
+
+export const failedRows = (job: Job, { first }: { first: number }, { app, viewer }: Context) =>
+  listFailedRows(app, viewer, job, first)
 
 export const cancelJob = payload(async ({ input }: { input: { jobId: string } }, { app, viewer }) => ({
   job: await jobs.cancelJob(app, viewer, decodeId('Job', input.jobId, 'input', 'jobId')),

@@ -163,7 +163,9 @@ const ClusterRun = objectType({
       description: 'What it cost: seconds and peak memory by phase.',
       resolve: resolve.phases,
     })
-    t.nonNull.list.nonNull.int('confidenceHistogram', { description: 'Confidence histogram, 20 equal bins.' })
+    t.nonNull.list.nonNull.int('confidenceHistogram', {
+      description: 'Confidence histogram: 20 equal bins from -1 to 1.',
+    })
     t.nonNull.field('diff', {
       type: 'RunDiff',
       description: 'Difference to another run.',

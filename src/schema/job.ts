@@ -6,6 +6,7 @@ import {
   idArgument,
   inputArg,
   inputObjectType,
+  intArg,
   nonNull,
   objectType,
   payloadType,
@@ -45,14 +46,31 @@ const Job = objectType({
       description: 'Row-level failures: a JSONL file.',
       resolve: resolve.failedRowsUrl,
     })
+    t.nonNull.list.nonNull.field('failedRows', {
+      type: 'FailedRow',
+      description: 'The first rows that failed, by row number, while it runs and afterwards; all are in failedRowsUrl.',
+      args: { first: nonNull(intArg({ default: 50, description: 'How many, at most 250.' })) },
+      resolve: resolve.failedRows,
+    })
     t.string('failure', { description: 'Why it failed.' })
     t.field('heartbeatAt', { type: 'DateTime', description: 'Last sign of life.' })
+  },
+})
+
+const FailedRow = objectType({
+  name: 'FailedRow',
+  description: 'A row that a job left out.',
+  definition(t) {
+    t.nonNull.int('row', { description: 'Row number in the file, counting from 1.' })
+    t.string('externalKey', { description: 'Key of the item, where the row had one.' })
+    t.nonNull.string('problem', { description: 'What was wrong with it.' })
   },
 })
 
 export const jobTypes = [
   JobState,
   Job,
+  FailedRow,
   inputObjectType({
     name: 'CancelJobInput',
     description: 'Cancel.',

@@ -1,5 +1,9 @@
+import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
+import type { Job } from '../generated/prisma/client.ts'
+import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
+import { checkPage } from './page.ts'
 
 /** Why a row could not be taken. */
 export interface FailedRow {
@@ -74,4 +78,29 @@ export async function writeFailedRowsFile(app: App, { projectId, jobId }: JobRef
 /** Once the file is named by the job, the rows are there twice. */
 export async function dropFailedRows(tx: Tx, { projectId, jobId }: JobRef): Promise<void> {
   await tx.jobFailedRow.deleteMany({ where: { projectId, jobId } })
+}
+
+/** The first rows that a job left out, by row number, while it runs and afterwards. VIEWER and above. */
+export async function listFailedRows(app: App, viewer: Viewer, job: Job, first: number): Promise<FailedRow[]> {
+  await requireAccess(app, viewer, job.projectId, 'project.read')
+  checkPage(first, undefined)
+  if (job.failedRowCount === 0) return []
+  if (job.failedRowsFileKey) return readFirstRows(app, job.failedRowsFileKey, first)
+  const rows = await app.prisma.jobFailedRow.findMany({
+    where: { projectId: job.projectId, jobId: job.id },
+    orderBy: { row: 'asc' },
+    take: first,
+  })
+  return rows.map(({ row, externalKey, problem }) => ({ row, problem, ...(externalKey !== null && { externalKey }) }))
+}
+
+async function readFirstRows(app: App, key: string, first: number): Promise<FailedRow[]> {
+  const file = await app.files.open(key)
+  const rows: FailedRow[] = []
+  for await (const line of createInterface({ input: file })) {
+    rows.push(JSON.parse(line) as FailedRow)
+    if (rows.length === first) break
+  }
+  file.destroy()
+  return rows
 }

@@ -78,19 +78,11 @@ export async function writeRunResult(
 
 const BINS = 20
 
-/** Twenty equal bins between the least and the greatest confidence. */
+/** Confidence in 20 equal bins from -1 to 1, the range of equation 1; what lies beyond falls into the outermost bin. */
 export function histogramOf(confidence: Float32Array): number[] {
   const bins = new Array<number>(BINS).fill(0)
-  if (confidence.length === 0) return bins
-  let low = Number.POSITIVE_INFINITY
-  let high = Number.NEGATIVE_INFINITY
   for (const value of confidence) {
-    low = Math.min(low, value)
-    high = Math.max(high, value)
-  }
-  const width = (high - low) / BINS || 1
-  for (const value of confidence) {
-    const bin = Math.min(BINS - 1, Math.floor((value - low) / width))
+    const bin = Math.max(0, Math.min(BINS - 1, Math.floor(((value + 1) / 2) * BINS)))
     bins[bin] = (bins[bin] as number) + 1
   }
   return bins

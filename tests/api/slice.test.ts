@@ -73,7 +73,18 @@ describe('the whole loop through the API', () => {
     )
     expect(startImport.userErrors).toEqual([])
     expect(await t.waitForJob(startImport.job.id)).toEqual({ state: 'SUCCEEDED', failure: null, failedRowCount: 5 })
-    const { job } = await t.ok('query($id: ID!) { job(id: $id) { failedRowsUrl } }', { id: startImport.job.id })
+    const { job } = await t.ok(
+      'query($id: ID!) { job(id: $id) { failedRowsUrl failedRows(first: 2) { row externalKey problem } } }',
+      { id: startImport.job.id },
+    )
+    expect(job.failedRows).toEqual([
+      { row: items.length + 1, externalKey: 'short', problem: 'embedding must have 16 values: got 2' },
+      {
+        row: items.length + 2,
+        externalKey: 'zero',
+        problem: 'embedding must not be all zero: it has no direction',
+      },
+    ])
     const { pathname, search } = new URL(job.failedRowsUrl)
     const failed = await request(t.http.express)
       .get(pathname + search)

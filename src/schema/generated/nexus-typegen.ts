@@ -365,6 +365,11 @@ export interface NexusGenObjects {
   }
   Export: Export;
   ExportFile: ExportFile;
+  FailedRow: { // root type
+    row: number; // Int!
+    externalKey?: string | null; // String
+    problem: string; // String!
+  }
   GenericUserError: UserErrorSource;
   GraphEdge: GraphEdgeSource;
   Identity: Identity;
@@ -774,6 +779,11 @@ export interface NexusGenFieldTypes {
     byteSize: number; // Float!
     sha256: string; // String!
   }
+  FailedRow: { // field return type
+    row: number; // Int!
+    externalKey: string | null; // String
+    problem: string; // String!
+  }
   GenericUserError: { // field return type
     message: string; // String!
     code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
@@ -856,6 +866,7 @@ export interface NexusGenFieldTypes {
     estimatedEndAt: NexusGenScalars['DateTime'] | null; // DateTime
     failedRowCount: number; // Int!
     failedRowsUrl: NexusGenScalars['URL'] | null; // URL
+    failedRows: NexusGenRootTypes['FailedRow'][]; // [FailedRow!]!
     failure: string | null; // String
     heartbeatAt: NexusGenScalars['DateTime'] | null; // DateTime
   }
@@ -1386,6 +1397,11 @@ export interface NexusGenFieldTypeNames {
     byteSize: 'Float'
     sha256: 'String'
   }
+  FailedRow: { // field return type name
+    row: 'Int'
+    externalKey: 'String'
+    problem: 'String'
+  }
   GenericUserError: { // field return type name
     message: 'String'
     code: 'UserErrorCode'
@@ -1468,6 +1484,7 @@ export interface NexusGenFieldTypeNames {
     estimatedEndAt: 'DateTime'
     failedRowCount: 'Int'
     failedRowsUrl: 'URL'
+    failedRows: 'FailedRow'
     failure: 'String'
     heartbeatAt: 'DateTime'
   }
@@ -1837,6 +1854,11 @@ export interface NexusGenArgTypes {
   ItemConnection: {
     totalCount: { // args
       cap: number; // Int!
+    }
+  }
+  Job: {
+    failedRows: { // args
+      first: number; // Int!
     }
   }
   Mutation: {
