@@ -1,7 +1,7 @@
 /**
  * `tributary compare` on the four labelled sets: trained and tuned on split 0, scored on split 1, written to docs/results.md.
  *
- * Usage: npx tsx bench/compare-sets.ts [set...] [--table-only]. Needs ../shared/data. Goes on where an earlier run was stopped; delete
+ * Usage: npx tsx bench/compare-sets.ts [set...] [--seeds=3] [--table-only]. Needs ../shared/data. Goes on where an earlier run was stopped; delete
  * .cache/compare after a change to a method.
  */
 import { execFileSync } from 'node:child_process'
@@ -25,8 +25,10 @@ if (!existsSync(DATA)) {
   process.exit(0)
 }
 const given = process.argv.slice(2)
+const seeds = given.find((option) => option.startsWith('--seeds='))?.slice(8) ?? '3'
 const names = Object.keys(SETS) as SetName[]
-const wanted = names.filter((name) => given.length === 0 || given.includes(name))
+const chosen = given.filter((option) => !option.startsWith('--'))
+const wanted = names.filter((name) => chosen.length === 0 || chosen.includes(name))
 if (!given.includes('--table-only')) for (const name of wanted) compare(name)
 const done = names.flatMap((name) => {
   const file = new URL(`${name}.json`, CACHE)
@@ -70,7 +72,7 @@ function argumentsOf(folder: string, dim: number): string[] {
     `--${half}-labels`,
     `${folder}${half}.i32`,
   ])
-  return [...files, '--dim', String(dim), '--resume', `${folder}parts`]
+  return [...files, '--dim', String(dim), '--seeds', seeds, '--resume', `${folder}parts`]
 }
 
 function splitSet(name: SetName) {

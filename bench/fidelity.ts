@@ -1,6 +1,7 @@
 /**
  * Comparison systems at the parameters of the released code and scikit-learn, on the same sets: the figures side by side.
- * Usage: npx tsx bench/fidelity.ts [--json]. Needs the labelled sets in ../shared/data; the random methods are means of three seeds.
+ * Usage: npx tsx bench/fidelity.ts [--json] [--only=SET]. Needs the labelled sets in ../shared/data. Random methods are means over seeds: the
+ * reference's own figure is one draw. Status 1 when a deterministic method is more than half a point off, or a random one two.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { clusterVertices, type DecoderParameters, evaluateClustering, type Matrix } from '../src/engine/index.ts'
@@ -57,7 +58,9 @@ const REFERENCE: readonly [
   ['emoji8styles_mnv2_256', 'CHINESE_WHISPERS', { k: 4, tau: 0.3 }, 27, 49.5],
 ]
 
-const RANDOM = ['CHINESE_WHISPERS', 'K_MEANS', 'SPECTRAL']
+/** Seeds of what is random. Chinese Whispers moves by 2.7 points of pairwise F from seed to seed on omniglot. */
+const SEEDS: Readonly<Record<string, number>> = { CHINESE_WHISPERS: 10, K_MEANS: 3, SPECTRAL: 3 }
+const TOLERANCE = { deterministic: 0.5, random: 2 } as const
 
 function load(set: string): { features: Matrix; labels: Int32Array } {
   const read = (file: string) => readFileSync(new URL(`${set}/${file}`, FOLDER))
@@ -77,10 +80,13 @@ function load(set: string): { features: Matrix; labels: Int32Array } {
 
 const sets = new Map<string, ReturnType<typeof load>>()
 const rows = []
+const only = process.argv.find((option) => option.startsWith('--only='))?.slice(7)
+let outside = 0
 for (const [set, method, parameters, pairwise, bcubed] of REFERENCE) {
+  if (only && !set.startsWith(only)) continue
   const { features, labels } = sets.get(set) ?? load(set)
   sets.set(set, { features, labels })
-  const seeds = RANDOM.includes(method) ? [1, 2, 3] : [1]
+  const seeds = Array.from({ length: SEEDS[method] ?? 1 }, (_, i) => i + 1)
   const scores: ReturnType<typeof evaluateClustering>[] = []
   for (const seed of seeds) {
     scores.push(evaluateClustering((await clusterVertices({ features, method, parameters, seed })).labels, labels))
@@ -94,6 +100,10 @@ for (const [set, method, parameters, pairwise, bcubed] of REFERENCE) {
     bcubed: mean('bcubed'),
     reference: { pairwise, bcubed },
   }
+  const off = Math.max(Math.abs(row.pairwise - pairwise), Math.abs(row.bcubed - bcubed))
+  // The reference is rounded to a tenth.
+  const isOutside = off > TOLERANCE[seeds.length > 1 ? 'random' : 'deterministic'] + 0.05
+  if (isOutside) outside++
   rows.push(row)
   if (process.argv.includes('--json')) continue
   const difference = (a: number, b: number) =>
@@ -102,7 +112,8 @@ for (const [set, method, parameters, pairwise, bcubed] of REFERENCE) {
     ([name, value]) => `${name}=${typeof value === 'number' ? Number(value.toFixed(3)) : value}`,
   )
   console.log(
-    `${set.slice(0, 8)}  ${method.padEnd(17)}${given.join(' ').padEnd(38)}${difference(row.pairwise, pairwise)}${difference(row.bcubed, bcubed)}`,
+    `${set.slice(0, 8)}  ${method.padEnd(17)}${given.join(' ').padEnd(38)}${difference(row.pairwise, pairwise)}${difference(row.bcubed, bcubed)}${isOutside ? '  outside' : ''}`,
   )
 }
 if (process.argv.includes('--json')) console.log(JSON.stringify(rows, null, 2))
+process.exitCode = outside > 0 ? 1 : 0

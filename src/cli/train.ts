@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { trainClusteringModel } from '../engine/index.ts'
+import { type PresetName, presetNames, trainClusteringModel } from '../engine/index.ts'
 import { createControl } from './control.ts'
 import { readLabelledRows } from './labelled-rows.ts'
 import { methodName } from './method-names.ts'
@@ -14,6 +14,8 @@ interface TrainOptions {
   method: string
   out: string
   embedder: string
+  preset?: string
+  epochs?: number
   seed: number
   json?: boolean
 }
@@ -27,23 +29,40 @@ export function addTrain(program: Command): void {
     .requiredOption('--labels <file>', 'one integer a row: .i32, .meta or .npy; below 0 = not known')
     .option('--method <name>', 'auto, gcn-v, gcn-ve, or another method that learns', 'auto')
     .requiredOption('--out <folder>', 'where the model goes')
+    .option('--preset <name>', `published constants instead of learnt ones: ${presetNames.join(', ')}`)
+    .option('--epochs <n>', 'passes of GCN-V: the released recipes are 20,000 and more', wholeNumber('--epochs', 1))
     .option('--embedder <name>', 'what made the embeddings; kept in the model', 'unknown')
     .option('--seed <n>', 'seed of everything random', wholeNumber('--seed', 0), 1)
     .option('--json', 'the report as JSON on standard output')
     .addHelpText(
       'after',
-      '\nExample:\n  tributary train --features train.f32 --dim 256 --labels train.i32 --out model\n',
+      '\nExamples:\n  tributary train --features train.f32 --dim 256 --labels train.i32 --out model\n' +
+        '  tributary train --features train.f32 --dim 256 --labels train.i32 --method gcn-ve --out model\n' +
+        '  tributary train --features train.f32 --dim 256 --labels train.i32 --preset released-fashion --epochs 550 --out model\n',
     )
     .action(run)
 }
 
-async function run({ features, dim, labels, method, out, embedder, seed, json }: TrainOptions): Promise<void> {
+async function run({
+  features,
+  dim,
+  labels,
+  method,
+  out,
+  embedder,
+  preset,
+  epochs,
+  seed,
+  json,
+}: TrainOptions): Promise<void> {
   const name = methodName(method)
   const rows = await readLabelledRows(features, labels, dim)
   const { control, done } = createControl()
   try {
     const parameters = {
       connectivity: name !== 'GCN_V',
+      ...(preset !== undefined && { preset: preset as PresetName }),
+      ...(epochs !== undefined && { gcnV: { epochs } }),
       ...(name !== 'AUTO' && { contenders: name === 'GCN_V' || name === 'GCN_VE' ? [] : [name] }),
     }
     const { model, report, lossCurve } = await trainClusteringModel(

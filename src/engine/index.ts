@@ -14,6 +14,7 @@ export type { Decoder, DecoderInput, DecoderOutput, DecoderParameters } from './
 export { EngineError, type EngineErrorCode } from './errors.ts'
 export { type EvaluationInput, type EvaluationOutput, evaluateModel, type Interval } from './evaluation.ts'
 export { type BackendChoice, chooseBackend } from './gcn/backend.ts'
+export { type PresetName, presetNames } from './gcn/presets.ts'
 export { knn } from './knn/knn.ts'
 export { normalizeRows } from './knn/normalize-rows.ts'
 export { type ClusteringScores, evaluateClustering } from './metrics/evaluate-clustering.ts'

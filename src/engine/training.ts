@@ -10,11 +10,12 @@ import {
 import { EngineError } from './errors.ts'
 import { type BackendChoice, chooseBackend } from './gcn/backend.ts'
 import { type CandidateSets, candidateSets } from './gcn/candidate-sets.ts'
-import { neighbourConfidence } from './gcn/confidence.ts'
-import { gcnEPredict } from './gcn/gcn-e.ts'
+import { type NeighbourScale, neighbourConfidence } from './gcn/confidence.ts'
+import { type ConnectivityLoss, gcnEPredict } from './gcn/gcn-e.ts'
 import { gcnVInput, gcnVPredict } from './gcn/gcn-v.ts'
 import { unitHiddenRows } from './gcn/hidden-features.ts'
 import { disposeParameters, toParameters, type WeightArrays } from './gcn/parameters.ts'
+import { PRESETS, type Preset, type PresetName, presetNames } from './gcn/presets.ts'
 import {
   type LossPoint,
   PRACTICAL_GCN_E,
@@ -28,7 +29,7 @@ import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
 import { findTrainable, offeredContenders, trustRank } from './methods.ts'
 import { applyMetric, fitMetric } from './metric/learned-metric.ts'
-import { type ClusteringModel, checkFits, type TreeCut } from './model.ts'
+import { type ClusteringModel, checkFits, type GraphKind, type TreeCut } from './model.ts'
 import { chooseTau, type TauChoice, type TauPoint, treeFold } from './partition/choose-tau.ts'
 import { expectedCompany } from './partition/expected-company.ts'
 import { clusterForest } from './partition/forest.ts'
@@ -50,6 +51,15 @@ import { learnedSpaces } from './selection/learned-spaces.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from './types.ts'
 
 export interface TrainingParameters {
+  /**
+   * Published constants by name, instead of what held-out identities choose: K, rho, tau, label, loss, widths and recipes; GCN-V+E then
+   * always asks GCN-E. Anything else given here goes before it. The released recipes take hours on CPUs: give `gcnV.epochs`, say.
+   */
+  readonly preset?: PresetName
+  /** What s_nbr is divided by. Default the largest, as released. */
+  readonly scale?: NeighbourScale
+  /** What GCN-E learns by. Default two classes, as released. */
+  readonly loss?: ConnectivityLoss
   /** Neighbours of each vertex, itself not counted. Default: the mean size of an identity less one, 4 to 79. */
   readonly k?: number
   /** Neighbours in GCN-E's graph. Default: twice k, 19 to 79. */
@@ -88,6 +98,12 @@ export interface TrainingInput {
   readonly fromModel?: ClusteringModel
 }
 
+/** How one number of neighbours does on held-out identities. */
+export interface NeighbourPoint extends TauPoint {
+  readonly graph: GraphKind
+  readonly k: number
+}
+
 export interface TrainingReport {
   readonly images: number
   readonly identities: number
@@ -101,6 +117,8 @@ export interface TrainingReport {
     readonly rebuilt: readonly TauPoint[]
     readonly gcnE?: readonly TauPoint[]
     readonly threshold: readonly TauPoint[]
+    /** What each number of neighbours would have given at its best threshold. */
+    readonly neighbours: readonly NeighbourPoint[]
   }
   readonly explanation: string
   readonly phases: readonly Phase[]
@@ -145,9 +163,15 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const split = identityFolds(labels, parameters.heldOutShare ?? 0.25, foldCount, seed)
   const all = Int32Array.from(labels.keys())
   const mostNeighbours = Math.max(1, x.rows - 1)
-  const k = Math.min(mostNeighbours, parameters.k ?? clamp(Math.round(x.rows / split.count) - 1, 4, MOST_NEIGHBOURS))
-  const connectivityK = Math.min(mostNeighbours, parameters.connectivityK ?? clamp(2 * k, 19, MOST_NEIGHBOURS))
-  const rho = parameters.rho ?? 0.3
+  const preset = presetOf(parameters.preset)
+  const ownK = clamp(Math.round(x.rows / split.count) - 1, 4, MOST_NEIGHBOURS)
+  const k = Math.min(mostNeighbours, parameters.k ?? preset?.k ?? ownK)
+  const connectivityK = Math.min(
+    mostNeighbours,
+    parameters.connectivityK ?? preset?.connectivityK ?? clamp(2 * k, 19, MOST_NEIGHBOURS),
+  )
+  const rho = parameters.rho ?? preset?.rho ?? 0.3
+  const trainingRho = parameters.rho ?? preset?.trainingRho ?? rho
 
   const treeKs = [
     ...new Set([k, 2 * k, 4 * k].map((value) => Math.min(value, Math.max(k, MOST_NEIGHBOURS), mostNeighbours))),
@@ -156,32 +180,39 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const longLists = await clock.measure('knn', () => knn(x, longK, control))
   const lists = shorterLists(longLists, k)
   const vInput = await clock.measure('aggregate', () => gcnVInput(x, lists, control))
-  const target = neighbourConfidence(lists, labels)
+  const target = neighbourConfidence(lists, labels, parameters.scale ?? preset?.scale)
 
   const passes = Math.max(10, Math.min(PRACTICAL_GCN_V.epochs, Math.round(VERTEX_PASSES / x.rows)))
   const recipeV: TrainingRecipe = {
     ...PRACTICAL_GCN_V,
     epochs: fromModel ? Math.ceil(passes / 2) : passes,
+    ...preset?.gcnV,
     ...parameters.gcnV,
   }
-  const recipeE: TrainingRecipe = { ...PRACTICAL_GCN_E, ...parameters.gcnE }
+  const recipeE: TrainingRecipe = { ...(preset?.gcnE ?? PRACTICAL_GCN_E), ...parameters.gcnE }
   const optionsV = { recipe: recipeV, hidden: parameters.hidden ?? 512, seed, start: fromModel?.gcnV }
-  const optionsE = { recipe: recipeE, convolutions: CONVOLUTIONS, loss: 'nll' as const, seed }
+  const optionsE = {
+    recipe: recipeE,
+    convolutions: preset?.convolutions ?? CONVOLUTIONS,
+    loss: parameters.loss ?? preset?.loss ?? ('nll' as const),
+    seed,
+  }
 
   const folds = await clock.measure('train_gcn_v', async () => {
     const trained = []
     for (const heldOut of split.folds) trained.push(await trainFold(heldOut))
     return trained
   })
+  const neighbourCurve: NeighbourPoint[] = []
   const { raw, rebuilt, threshold } = await clock.measure('select', () => ({
-    raw: bestCut(() => longLists),
-    rebuilt: bestCut((fold) => fold.lists),
+    raw: bestCut('raw', () => longLists),
+    rebuilt: bestCut('rebuilt', (fold) => fold.lists),
     threshold: chooseTau(
       labels,
       folds.map(({ isCounted }) => ({ isCounted, partition: (tau) => thresholdPartition(lists, tau) })),
     ),
   }))
-  const tree = rebuilt.score >= raw.score ? rebuilt : raw
+  const tree = preset || rebuilt.score >= raw.score ? rebuilt : raw
   const calibration = await clock.measure('calibrate', () => calibrate())
 
   let viaE: TauChoice | undefined
@@ -189,15 +220,19 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     viaE = await clock.measure('train_gcn_e', async () => {
       const chosen = []
       for (const fold of folds) {
-        const sets = setsOf(fold)
-        const { weights } = await trainGcnE({ sets, labels, fit: fold.fit, heldOut: fold.held }, optionsE, control)
+        const sets = setsOf(fold, rho)
+        const { weights } = await trainGcnE(
+          { sets: setsOf(fold, trainingRho), labels, fit: fold.fit, heldOut: fold.held },
+          optionsE,
+          control,
+        )
         const { preferred } = await predictE(weights, sets)
         chosen.push(treeFold({ ...fold, lists: sets.lists, preferred }))
       }
-      return chooseTau(labels, chosen)
+      return chooseTau(labels, chosen, preset?.tau.rebuilt)
     })
   }
-  const usesNetwork = viaE !== undefined && viaE.score >= tree.score + WORTH_OF_GCN_E
+  const usesNetwork = viaE !== undefined && (preset !== undefined || viaE.score >= tree.score + WORTH_OF_GCN_E)
   const connectivity = usesNetwork && viaE ? { ...viaE, k: connectivityK } : rebuilt
 
   const last = await clock.measure('refit_gcn_v', () =>
@@ -205,7 +240,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   )
   const gcnE = usesNetwork
     ? await clock.measure('refit_gcn_e', async () => {
-        const sets = setsOf(await apply(last.weights))
+        const sets = setsOf(await apply(last.weights), trainingRho)
         const { weights } = await trainGcnE({ sets, labels, fit: all, heldOut: new Int32Array(0) }, optionsE, control)
         return weights
       })
@@ -296,8 +331,9 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
         rebuilt: rebuilt.curve,
         ...(viaE && { gcnE: viaE.curve }),
         threshold: threshold.curve,
+        neighbours: neighbourCurve,
       },
-      explanation: explain(model, raw.score, rebuilt.score, viaE?.score),
+      explanation: explain(model, raw.score, rebuilt.score, viaE?.score, preset !== undefined),
       phases: clock.phases,
       backend,
     },
@@ -384,20 +420,28 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     return adjustCalibration(base, { parent, merge })
   }
 
-  /** The number of neighbours and the threshold that do best, the fewer neighbours where they are equal. */
-  function bestCut(listsOf: (fold: (typeof folds)[number]) => NeighbourLists): TauChoice & TreeCut {
-    const cuts = treeKs.map((k) => ({
+  /** The number of neighbours and the threshold that do best, the fewer neighbours where they are equal; or the published ones. */
+  function bestCut(graph: GraphKind, listsOf: (fold: (typeof folds)[number]) => NeighbourLists): TauChoice & TreeCut {
+    const tau = preset?.tau[graph]
+    const cuts = (preset ? [k] : treeKs).map((k) => ({
       ...chooseTau(
         labels,
         folds.map((fold) => treeFold({ ...fold, lists: shorterLists(listsOf(fold), k) })),
+        tau,
       ),
       k,
     }))
+    neighbourCurve.push(...cuts.map(({ k, tau, pairwiseF, bcubedF }) => ({ graph, k, tau, pairwiseF, bcubedF })))
     return cuts.reduce((best, cut) => (cut.score > best.score ? cut : best))
   }
 
-  function setsOf(applied: { confidence: Float32Array; features: Matrix; lists: NeighbourLists }): CandidateSets {
-    return candidateSets(shorterLists(applied.lists, connectivityK), applied.features, applied.confidence, { rho })
+  function setsOf(
+    applied: { confidence: Float32Array; features: Matrix; lists: NeighbourLists },
+    share: number,
+  ): CandidateSets {
+    return candidateSets(shorterLists(applied.lists, connectivityK), applied.features, applied.confidence, {
+      rho: share,
+    })
   }
 
   async function predictE(weights: WeightArrays, sets: CandidateSets) {
@@ -408,6 +452,12 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       disposeParameters(parameters)
     }
   }
+}
+
+function presetOf(name: PresetName | undefined): Preset | undefined {
+  if (name === undefined) return undefined
+  if (presetNames.includes(name)) return PRESETS[name]
+  throw new EngineError('BAD_OPTION', `preset must be one of ${presetNames.join(', ')}: got ${name}`)
 }
 
 function labelledRows({ features, labels }: TrainingInput): { x: Matrix; labels: Labels } {
@@ -425,7 +475,8 @@ function explain(
   { tree, connectivity, threshold, heldOut }: ClusteringModel,
   raw: number,
   rebuilt: number,
-  viaE?: number,
+  viaE: number | undefined,
+  isPreset: boolean,
 ): string {
   const percent = (score: number) => (100 * score).toFixed(1)
   const { k, tau } = tree[tree.graph]
@@ -437,7 +488,7 @@ function explain(
         : `GCN-E is passed over: it gave ${percent(viaE)}, no better than the nearest candidate beyond noise.`
   return (
     `Mean of pairwise and BCubed F on held-out identities: ${percent(raw)} on the graph of the embedding, ${percent(rebuilt)} on the ` +
-    `graph rebuilt on GCN-V features, so the ${tree.graph} graph is cut, at ${k} neighbours and tau ${tau.toFixed(2)}. ${network} ` +
+    `graph rebuilt on GCN-V features, ${isPreset ? 'and' : 'so'} the ${tree.graph} graph is cut, at ${k} neighbours and tau ${tau.toFixed(2)}. ${network} ` +
     `A plain cosine threshold of ${threshold.tau.toFixed(2)} gave ${percent(heldOut.threshold)}.`
   )
 }

@@ -1,4 +1,5 @@
 import type { Decoder, DecoderParameters } from '../decoder.ts'
+import { throwIfAborted } from '../errors.ts'
 import { denseLabels } from '../partition/labels.ts'
 import { similarityAt } from './default-tau.ts'
 import { dynamicThreshold } from './dynamic-threshold.ts'
@@ -6,7 +7,8 @@ import { listPairs } from './list-pairs.ts'
 import type { Method } from './method.ts'
 import { countOf, numberOf } from './parameter.ts'
 
-const decode: Decoder = async ({ lists, features, parameters, seed }) => {
+const decode: Decoder = async ({ lists, features, parameters, seed }, { signal } = {}) => {
+  throwIfAborted(signal)
   const tau = numberOf(parameters, 'tau', similarityAt(lists, features, seed, 0.5), [-1, 1])
   const maxSize = countOf(parameters, 'maxSize', 300, [1, 100_000_000])
   const step = numberOf(parameters, 'step', 0.05, [0.001, 0.999])

@@ -1,11 +1,13 @@
 import type { Decoder } from '../decoder.ts'
+import { throwIfAborted } from '../errors.ts'
 import { denseLabels } from '../partition/labels.ts'
 import type { Labels, NeighbourLists } from '../types.ts'
 import { similarityAt } from './default-tau.ts'
 import type { Method } from './method.ts'
 import { countOf, numberOf } from './parameter.ts'
 
-const decode: Decoder = async ({ lists, features, parameters, seed }) => {
+const decode: Decoder = async ({ lists, features, parameters, seed }, { signal } = {}) => {
+  throwIfAborted(signal)
   const eps = numberOf(parameters, 'eps', 1 - similarityAt(lists, features, seed, 0.9), [0, 2])
   const minPoints = countOf(parameters, 'minPoints', 1, [1, 1_000_000])
   const labels = dbscan(lists, eps, minPoints)

@@ -53,7 +53,8 @@ export function dynamicThreshold(
         }
       }
       if (component.length > maxSize && round < MAX_ROUNDS) {
-        tooLarge.push(...component)
+        // One by one: a component may have more members than a call can have arguments.
+        for (const v of component) tooLarge.push(v)
         continue
       }
       const number = round === MAX_ROUNDS ? clusters : clusters++

@@ -37,7 +37,8 @@ export async function edgeFacts(lists: NeighbourLists, slots: number, { signal }
   const { n, k, ids, similarities } = lists
   const near = shorterLists(lists, Math.min(NEAR, k))
   const wide = shorterLists(lists, Math.min(WIDE, k))
-  const [nearOverlap, wideOverlap] = [near, wide].map((part) => neighbourOverlap(part))
+  const nearOverlap = await neighbourOverlap(near, 0, { signal })
+  const wideOverlap = await neighbourOverlap(wide, 0, { signal })
   const [nearIn, wideIn] = [near, wide].map(logInDegrees)
   const [nearMean, wideMean] = [near, wide].map(meanSimilarities)
   const f = EDGE_FACTS.length

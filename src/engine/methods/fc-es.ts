@@ -8,7 +8,7 @@ import { numberOf } from './parameter.ts'
 const decode: Decoder = async ({ lists, parameters, seed }, control) => {
   const leastOverlap = numberOf(parameters, 'leastOverlap', 0.22, [0, 1])
   const power = numberOf(parameters, 'power', 1, [0, 32])
-  const overlap = neighbourOverlap(lists, leastOverlap)
+  const overlap = await neighbourOverlap(lists, leastOverlap, control)
   const weights = power === 1 ? overlap : overlap.map((value) => value ** power)
   const { labels } = await minimiseMapEquation(edgeGraph(lists, weights), { seed }, control)
   return { labels, parametersChosen: { leastOverlap, power } }

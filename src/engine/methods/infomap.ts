@@ -1,5 +1,6 @@
 import { priorCalibration } from '../calibration.ts'
 import type { Decoder, DecoderParameters } from '../decoder.ts'
+import { throwIfAborted } from '../errors.ts'
 import { logistic } from '../logistic-regression.ts'
 import { edgeGraph } from './edge-graph.ts'
 import { minimiseMapEquation } from './map-equation.ts'
@@ -11,6 +12,7 @@ const POWER = 4
 const LEAST_BELIEF = 0.3
 
 const decode: Decoder = async ({ lists, features, parameters, seed }, control) => {
+  throwIfAborted(control?.signal)
   const power = numberOf(parameters, 'power', POWER, [0, 32])
   const leastBelief = numberOf(parameters, 'leastBelief', LEAST_BELIEF, [0, 1])
   const markovTime = numberOf(parameters, 'markovTime', 1, [0.01, 100])

@@ -1,7 +1,10 @@
-import type { NeighbourLists } from '../types.ts'
+import { throwIfAborted } from '../errors.ts'
+import { nextTurn } from '../next-turn.ts'
+import type { Control, NeighbourLists } from '../types.ts'
 
 /** Share of mass that two neighbourhoods have in common; spread of the mass over squared distances. */
 const SIGMA = 0.5
+const ROWS_A_TURN = 8192
 
 /**
  * Neighbour-set similarity (NEP) of the slots of every list, float32 [n * k]:
@@ -11,7 +14,11 @@ const SIGMA = 0.5
  * @param stopBelow each list is walked from the most similar on and left at the first value below this; the rest stays 0
  * Source: FC-ES, the published code of its authors. Time n k^2.
  */
-export function neighbourOverlap({ n, k, ids, similarities }: NeighbourLists, stopBelow = 0): Float32Array {
+export async function neighbourOverlap(
+  { n, k, ids, similarities }: NeighbourLists,
+  stopBelow = 0,
+  { signal }: Control = {},
+): Promise<Float32Array> {
   const mass = new Float32Array(n * k)
   const own = new Float32Array(n)
   for (let v = 0; v < n; v++) {
@@ -27,6 +34,10 @@ export function neighbourOverlap({ n, k, ids, similarities }: NeighbourLists, st
   const listedBy = new Int32Array(n).fill(-1)
   const massOf = new Float32Array(n)
   for (let v = 0; v < n; v++) {
+    if (v % ROWS_A_TURN === 0) {
+      await nextTurn()
+      throwIfAborted(signal)
+    }
     listedBy[v] = v
     massOf[v] = own[v]
     for (let e = v * k; e < (v + 1) * k && ids[e] >= 0; e++) {

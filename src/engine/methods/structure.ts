@@ -12,8 +12,8 @@ import type { TrainableMethod } from './method.ts'
 import { choiceOf, countOf, numberOf } from './parameter.ts'
 
 /** Edges a training looks at, at most. */
-const EDGES_TO_LEARN = 300_000
-const RECIPE = { hidden: [32, 16], epochs: 6, batchSize: 64, learningRate: 2e-3 }
+const EDGES_TO_LEARN = 100_000
+const RECIPE = { hidden: [32, 16], epochs: 5, batchSize: 64, learningRate: 2e-3 }
 const LONGEST = 79
 /** Many cuts of one set are asked for in a row, when parameters are chosen. */
 type Remembered = Map<Float32Array, { readonly slots: number; readonly probability: Float32Array }>

@@ -1,4 +1,5 @@
 import type { Decoder } from '../decoder.ts'
+import { throwIfAborted } from '../errors.ts'
 import { thresholdPartition } from '../partition/threshold-partition.ts'
 import { similarityAt } from './default-tau.ts'
 import type { Method } from './method.ts'
@@ -7,7 +8,8 @@ import { numberOf } from './parameter.ts'
 /** Components chain, so that an even chance would merge far too much. */
 const CAUTIOUS_BELIEF = 0.9
 
-const decode: Decoder = async ({ lists, features, parameters, seed }) => {
+const decode: Decoder = async ({ lists, features, parameters, seed }, { signal } = {}) => {
+  throwIfAborted(signal)
   const tau = numberOf(parameters, 'tau', similarityAt(lists, features, seed, CAUTIOUS_BELIEF), [-1, 1])
   return {
     labels: thresholdPartition(lists, tau),

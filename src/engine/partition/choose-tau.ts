@@ -33,8 +33,10 @@ export interface TauFold {
  *
  * The curve is smoothed over its neighbours before the best is taken, so that one lucky cut does not decide; ties go to
  * the higher tau, which merges less.
+ *
+ * @param given a threshold that is settled already: only scored, with the same curve beside it
  */
-export function chooseTau(truth: Labels, folds: readonly TauFold[]): TauChoice {
+export function chooseTau(truth: Labels, folds: readonly TauFold[], given?: number): TauChoice {
   const byFold = folds.map(({ isCounted, partition }) =>
     GRID.map((tau): TauPoint => {
       const { pairwise, bcubed } = heldOutScores(partition(tau), truth, isCounted)
@@ -42,6 +44,17 @@ export function chooseTau(truth: Labels, folds: readonly TauFold[]): TauChoice {
     }),
   )
   const curve = meanCurve(byFold)
+  if (given !== undefined) {
+    const scored = folds.map(({ isCounted, partition }) => heldOutScores(partition(given), truth, isCounted))
+    const mean = (key: 'pairwise' | 'bcubed') => scored.reduce((sum, scores) => sum + scores[key].f, 0) / scored.length
+    const point = { tau: given, pairwiseF: mean('pairwise'), bcubedF: mean('bcubed') }
+    return {
+      ...point,
+      score: scoreOf(point),
+      crossedScores: scored.map(({ pairwise, bcubed }) => (pairwise.f + bcubed.f) / 2),
+      curve,
+    }
+  }
   const best = smoothPeak(curve)
   const crossed = byFold.map((own, fold) => {
     const others = byFold.filter((_, other) => other !== fold)

@@ -57,6 +57,11 @@ describe('methods without training', () => {
         expect(Math.max(...output.labels) + 1).toBe(new Set(output.labels).size)
       }
       expect(best).toBeGreaterThan(0.85)
+      const [parameters] = method.settings({ n: 240, k: 30, classes: 20 })
+      // A matrix of its own, since some remember what they have computed of one.
+      const fresh = { ...set, features: { ...set.features }, parameters, seed: 1 }
+      const stopped = method.decode(fresh, { signal: AbortSignal.abort() })
+      await expect(stopped).rejects.toMatchObject({ code: 'ABORTED' })
       for (const name of Object.keys(
         (await method.decode({ ...set, parameters: {}, seed: 1 })).parametersChosen ?? {},
       )) {
