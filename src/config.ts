@@ -34,6 +34,17 @@ const schema = z.object({
   PUBLIC_URL: z.url().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   SIGNING_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  ADMIN_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
+  OIDC_ISSUER: z.url().optional(),
+  OIDC_AUDIENCE: z.string().optional(),
+  OIDC_JWKS_URL: z.url().optional(),
+  TRUSTED_DOCUMENTS: z.string().optional(),
+  PROXY_HOPS: count(0, 10).default(0),
+  REQUESTS_PER_MINUTE: count(0, 10_000_000).default(12_000),
+  SIGN_IN_FAILURES_PER_MINUTE: count(0, 1_000_000).default(30),
+  METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
+  OTEL_SERVICE_NAME: z.string().default('tributary'),
   FILE_STORE: z.enum(['local', 's3']).default('local'),
   S3_ENDPOINT: z.url().optional(),
   S3_BUCKET: z.string().optional(),
@@ -58,7 +69,14 @@ const schema = z.object({
 export const CONFIG_KEYS = Object.keys(schema.shape)
 
 /** Never repeated in a message: an address carries a password. */
-const SECRETS = new Set(['DATABASE_URL', 'SIGNING_SECRET', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'])
+const SECRETS = new Set([
+  'DATABASE_URL',
+  'SIGNING_SECRET',
+  'ADMIN_TOKEN',
+  'METRICS_TOKEN',
+  'S3_ACCESS_KEY_ID',
+  'S3_SECRET_ACCESS_KEY',
+])
 
 /** How S3-compatible storage is reached. */
 export interface S3Access {
@@ -73,6 +91,14 @@ export interface S3Options extends S3Access {
   bucket: string
 }
 
+/** Whose bearer tokens are taken beside our own keys. */
+export interface OidcOptions {
+  readonly issuer: string
+  readonly audience: string
+  /** Absent: the issuer's discovery document names it. */
+  readonly jwksUrl?: string
+}
+
 export interface Config {
   /** Absent: the embedded database in `dataDir`. */
   readonly databaseUrl?: string
@@ -84,6 +110,22 @@ export interface Config {
   readonly logLevel: string
   /** Absent: made once and kept in the data folder. */
   readonly signingSecret?: string
+  /** Signs in the administrator of a fresh server; absent: the first start makes one and prints a token. */
+  readonly adminToken?: string
+  /** Absent: only keys and tokens of this server sign in. */
+  readonly oidc?: OidcOptions
+  /** File of the only documents that are executed; absent: any document within the limits. */
+  readonly trustedDocuments?: string
+  /** Proxies in front of this server that add to X-Forwarded-For. */
+  readonly proxyHops: number
+  /** 0: no limit. */
+  readonly requestsPerMinute: number
+  /** By address; 0: no limit. */
+  readonly signInFailuresPerMinute: number
+  /** Absent: /metrics is closed. */
+  readonly metricsToken?: string
+  /** Absent: nothing is traced. */
+  readonly tracing?: { readonly endpoint: string; readonly serviceName: string }
   /** Absent: a local folder. */
   readonly s3?: S3Options
   /** Whether this process runs jobs too. */
@@ -131,6 +173,9 @@ function crossProblems(given: NodeJS.ProcessEnv): string[] {
   if (!given.S3_ACCESS_KEY_ID !== !given.S3_SECRET_ACCESS_KEY) {
     problems.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY: set both, or neither')
   }
+  if (given.OIDC_ISSUER && !given.OIDC_AUDIENCE) {
+    problems.push('OIDC_AUDIENCE: is needed when OIDC_ISSUER is set, so that tokens made for others are refused')
+  }
   return problems
 }
 
@@ -162,6 +207,18 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     publicUrl: (e.PUBLIC_URL ?? `http://${hostInUrl}:${e.PORT}`).replace(/\/$/, ''),
     logLevel: e.LOG_LEVEL,
     signingSecret: e.SIGNING_SECRET,
+    adminToken: e.ADMIN_TOKEN,
+    oidc: e.OIDC_ISSUER
+      ? { issuer: e.OIDC_ISSUER, audience: e.OIDC_AUDIENCE as string, jwksUrl: e.OIDC_JWKS_URL }
+      : undefined,
+    trustedDocuments: e.TRUSTED_DOCUMENTS && path.resolve(e.TRUSTED_DOCUMENTS),
+    proxyHops: e.PROXY_HOPS,
+    requestsPerMinute: e.REQUESTS_PER_MINUTE,
+    signInFailuresPerMinute: e.SIGN_IN_FAILURES_PER_MINUTE,
+    metricsToken: e.METRICS_TOKEN,
+    tracing: e.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? { endpoint: e.OTEL_EXPORTER_OTLP_ENDPOINT, serviceName: e.OTEL_SERVICE_NAME }
+      : undefined,
     s3: e.FILE_STORE === 's3' ? { ...s3Access, bucket: e.S3_BUCKET as string } : undefined,
     s3Access,
     // The embedded database belongs to one process, which must therefore work itself.

@@ -1,13 +1,14 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import http from 'node:http'
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server'
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer'
 import { expressMiddleware } from '@as-integrations/express5'
 import express, { type ErrorRequestHandler, type Request } from 'express'
-import { execute, GraphQLError, type GraphQLSchema, parse, validate } from 'graphql'
+import { execute, GraphQLError, type GraphQLSchema, Kind, type OperationDefinitionNode, parse, validate } from 'graphql'
 import { createHandler as createSseHandler } from 'graphql-sse/lib/use/express'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
+import { clientAddress } from './client-address.ts'
 import { formatError } from './graphql-errors.ts'
 import { mediaRoutes } from './infra/media-route.ts'
 import { PAGE_DOCUMENTS, reviewPageRoutes } from './infra/review-page-route.ts'
@@ -16,11 +17,18 @@ import { checkQuery } from './query-limits.ts'
 import { type Context, createContext } from './resolvers/context.ts'
 import { buildSchema } from './schema/index.ts'
 import type { App } from './services/app.ts'
-import { authenticate } from './services/authenticate.ts'
 import { DomainError } from './services/errors.ts'
 import { describeHealth } from './services/health.ts'
+import { signIn } from './services/sign-in.ts'
 import { authorizationOf, sessionRoutes } from './session-routes.ts'
-import { openTrustedDocuments, persistedQueryCache } from './trusted-documents.ts'
+import {
+  anyDocuments,
+  loadTrustedDocuments,
+  openTrustedDocuments,
+  persistedQueryCache,
+  requireTrusted,
+  type TrustedDocuments,
+} from './trusted-documents.ts'
 
 /** Largest GraphQL request. */
 const MAX_BODY = '1mb'
@@ -39,14 +47,56 @@ const requestIdOf = (req: Request): string => {
 /** A refusal of the sign-in, in GraphQL's own shape. */
 function asGraphQLError(error: unknown): unknown {
   if (!(error instanceof DomainError)) return error
-  const status = error.code === 'UNAUTHENTICATED' ? 401 : 400
+  const status = STATUS[error.code] ?? 400
   return new GraphQLError(error.message, { extensions: { code: error.code, http: { status } } })
 }
 
-function limitsPlugin(app: App): ApolloServerPlugin<Context> {
+const STATUS: Readonly<Record<string, number>> = { UNAUTHENTICATED: 401, RATE_LIMITED: 429 }
+
+/** What of an operation may be a label: names that clients choose have no bound, those of the schema do. */
+function labelsOf(operation: OperationDefinitionNode | undefined): { type: string; field: string } {
+  const [first] = operation?.selectionSet.selections ?? []
+  return {
+    type: operation?.operation ?? 'none',
+    field: first?.kind === Kind.FIELD ? first.name.value : first ? 'fragment' : 'none',
+  }
+}
+
+/** Counts each operation, names its span after it, and writes one line about it. */
+function watchPlugin(app: App): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart({ contextValue }) {
+      const startedAt = performance.now()
+      let labels = labelsOf(undefined)
+      return {
+        async didResolveOperation({ operation, operationName }) {
+          labels = labelsOf(operation)
+          app.tracing.describe(`${labels.type} ${labels.field}`, {
+            'graphql.operation.type': labels.type,
+            'graphql.operation.name': operationName ?? '',
+            'tributary.request_id': contextValue.viewer.requestId,
+          })
+        },
+        async willSendResponse({ response, operationName }) {
+          const [error] = response.body.kind === 'single' ? (response.body.singleResult.errors ?? []) : []
+          const outcome = error ? String(error.extensions?.code ?? 'ERROR') : 'ok'
+          const seconds = (performance.now() - startedAt) / 1_000
+          app.metrics.countOperation({ ...labels, outcome, seconds })
+          const { requestId, userId } = contextValue.viewer
+          app.log.info({ requestId, userId, ...labels, operationName, outcome, seconds }, 'operation')
+        },
+      }
+    },
+  }
+}
+
+function limitsPlugin(app: App, trusted: TrustedDocuments | undefined): ApolloServerPlugin<Context> {
   return {
     async requestDidStart({ contextValue }) {
       return {
+        async didResolveSource({ source }) {
+          if (trusted) requireTrusted(trusted, source)
+        },
         async didResolveOperation({ schema, document, request, operationName }) {
           checkQuery(schema, document, request.variables ?? {}, app.config.queryLimits, operationName)
         },
@@ -62,24 +112,30 @@ function limitsPlugin(app: App): ApolloServerPlugin<Context> {
   }
 }
 
+/** Who opens a live connection, as far as the connection tells. */
+interface Caller {
+  readonly authorization: unknown
+  readonly address: string
+}
+
 /** Signs in a live connection and checks its operation like any other: Apollo's plugins do not see these. */
-function liveOperations(app: App, schema: GraphQLSchema) {
-  const contexts = async (authorization: unknown): Promise<Context> =>
-    createContext(
-      app,
-      await authenticate(app, typeof authorization === 'string' ? authorization : undefined, randomUUID()),
-    )
+function liveOperations(app: App, schema: GraphQLSchema, trusted: TrustedDocuments | undefined) {
+  const contexts = async ({ authorization, address }: Caller): Promise<Context> => {
+    const given = typeof authorization === 'string' ? authorization : undefined
+    return createContext(app, await signIn(app, { authorization: given, address, requestId: randomUUID() }))
+  }
   const prepare = async (
-    authorization: unknown,
+    caller: Caller,
     request: { query: string; variables?: Record<string, unknown> | null; operationName?: string | null },
   ) => {
-    const document = parse(request.query)
-    const errors = validate(schema, document)
-    if (errors.length > 0) return errors
     const variables = request.variables ?? {}
     try {
+      if (trusted) requireTrusted(trusted, request.query)
+      const document = parse(request.query)
+      const errors = validate(schema, document)
+      if (errors.length > 0) return errors
       checkQuery(schema, document, variables, app.config.queryLimits, request.operationName)
-      const contextValue = await contexts(authorization)
+      const contextValue = await contexts(caller)
       return { schema, document, variableValues: variables, operationName: request.operationName, contextValue }
     } catch (error) {
       const shown = asGraphQLError(error)
@@ -95,26 +151,34 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   const schema = buildSchema()
   const web = express()
   const server = http.createServer(web)
-  const live = liveOperations(app, schema)
+  const { trustedDocuments, proxyHops } = app.config
+  const known = openTrustedDocuments(PAGE_DOCUMENTS)
+  const documents = trustedDocuments ? anyDocuments(loadTrustedDocuments(trustedDocuments), known) : known
+  const required = trustedDocuments ? documents : undefined
+  const live = liveOperations(app, schema, required)
   const subscribeLive = createSubscribe(app.log)
 
   const sockets = new WebSocketServer({ server, path: '/graphql', maxPayload: 1024 * 1024 })
-  const wsCleanup = useServer<{ authorization?: string }>(
+  const wsCleanup = useServer<{ authorization?: string }, { request: http.IncomingMessage }>(
     {
       schema,
       execute,
       subscribe: subscribeLive as never,
-      onConnect: async ({ connectionParams }) => {
+      onConnect: async ({ connectionParams, extra }) => {
         // Throwing here would close with the message of a bug; false closes with 4403 Forbidden.
         try {
-          await live.contexts(connectionParams?.authorization)
+          const address = clientAddress(extra.request, proxyHops)
+          await live.contexts({ authorization: connectionParams?.authorization, address })
         } catch (error) {
           if (error instanceof DomainError) return false
           throw error
         }
       },
-      onSubscribe: ({ connectionParams }, _id, payload) =>
-        live.prepare(connectionParams?.authorization, payload) as never,
+      onSubscribe: ({ connectionParams, extra }, _id, payload) =>
+        live.prepare(
+          { authorization: connectionParams?.authorization, address: clientAddress(extra.request, proxyHops) },
+          payload,
+        ) as never,
       onError: (_ctx, _id, _payload, errors) => errors.map((error) => formatError(app.log, error.toJSON(), error)),
     },
     sockets,
@@ -125,11 +189,12 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
     introspection: true,
     hideSchemaDetailsFromClientErrors: false,
     includeStacktraceInErrorResponses: false,
-    persistedQueries: { cache: persistedQueryCache(openTrustedDocuments(PAGE_DOCUMENTS)) },
+    persistedQueries: { cache: persistedQueryCache(documents) },
     formatError: (formatted, error) => formatError(app.log, formatted, error),
     plugins: [
       ApolloServerPluginDrainHttpServer({ httpServer: server }),
-      limitsPlugin(app),
+      limitsPlugin(app, required),
+      watchPlugin(app),
       { serverWillStart: async () => ({ drainServer: async () => void (await wsCleanup.dispose()) }) },
     ],
   })
@@ -143,28 +208,60 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
     const health = await describeHealth(app)
     res.status(health.status === 'ok' ? 200 : 503).json(health)
   })
+  web.get('/metrics', async (req, res) => {
+    if (!isMetricsToken(app, req.get('authorization'))) {
+      res.status(401).json({
+        errors: [
+          {
+            message:
+              'metrics are read with "Authorization: Bearer <METRICS_TOKEN>"; without that setting they are closed',
+            extensions: { code: 'UNAUTHENTICATED' },
+          },
+        ],
+      })
+      return
+    }
+    const { contentType, text } = await app.metrics.render()
+    res.type(contentType).send(text)
+  })
   web.use(mediaRoutes(app))
   web.use(sessionRoutes(app))
   web.use(reviewPageRoutes())
+  const callerOf = (req: Request) => ({
+    authorization: authorizationOf(app, req),
+    address: clientAddress(req, proxyHops),
+  })
   const sse = createSseHandler({
     schema,
     subscribe: subscribeLive as never,
     authenticate: async (req) => {
-      const authorization = authorizationOf(app, req.raw)
+      const caller = callerOf(req.raw)
       try {
-        await live.contexts(authorization)
+        await live.contexts(caller)
         return randomUUID()
       } catch (error) {
         if (!(error instanceof DomainError)) throw error
         return [
           JSON.stringify({ errors: [{ message: error.message, extensions: { code: error.code } }] }),
-          { status: 401, statusText: 'Unauthorized', headers: { 'content-type': 'application/json' } },
+          { status: STATUS[error.code] ?? 400, statusText: 'Refused', headers: { 'content-type': 'application/json' } },
         ]
       }
     },
-    onSubscribe: (req, params) => live.prepare(authorizationOf(app, req.raw), params as never) as never,
+    onSubscribe: (req, params) => live.prepare(callerOf(req.raw), params as never) as never,
   })
   web.use('/graphql/stream', sse)
+  web.use('/graphql', (req, res, next) => {
+    void app.tracing.span(
+      `${req.method} /graphql`,
+      { 'http.request.method': req.method, 'url.path': '/graphql' },
+      () =>
+        new Promise<void>((resolve) => {
+          res.once('close', resolve)
+          next()
+        }),
+      req.headers,
+    )
+  })
   web.use(
     '/graphql',
     express.json({ limit: MAX_BODY }),
@@ -173,8 +270,10 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
         const requestId = requestIdOf(req)
         res.setHeader('x-request-id', requestId)
         try {
-          return createContext(app, await authenticate(app, authorizationOf(app, req), requestId))
+          return createContext(app, await signIn(app, { ...callerOf(req), requestId }))
         } catch (error) {
+          const retryAfter = error instanceof DomainError && error.detail.retryAfterSeconds
+          if (retryAfter) res.setHeader('retry-after', retryAfter)
           throw asGraphQLError(error)
         }
       },
@@ -201,6 +300,13 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
       if (server.listening) await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** Compared by hash, in a time that tells nothing. */
+function isMetricsToken({ config, tokens }: App, authorization: string | undefined): boolean {
+  const hash = (text: string) => new Uint8Array(createHash('sha256').update(text).digest())
+  const given = /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1]
+  return config.metricsToken !== undefined && !!given && tokens.equalHashes(hash(given), hash(config.metricsToken))
 }
 
 /** A broken body is answered in JSON, like everything else. */

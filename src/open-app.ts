@@ -11,7 +11,11 @@ import { createImageCodec } from './infra/image-codec-sharp.ts'
 import { createIndexBuilder } from './infra/index-builder.ts'
 import { openPgBossQueue } from './infra/job-queue-pg-boss.ts'
 import { createLog } from './infra/log.ts'
+import { createMetrics } from './infra/metrics.ts'
+import { createOidcProvider } from './infra/oidc.ts'
+import { createRateLimits } from './infra/rate-limits.ts'
 import { createTokens, loadSigningSecret } from './infra/tokens.ts'
+import { openTracing } from './infra/tracing.ts'
 import type { App } from './services/app.ts'
 
 export interface OpenApp {
@@ -39,7 +43,11 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     images: createImageCodec({ maxPixels: config.maxImagePixels }),
     buckets: openBucketReader(config.s3Access),
     fetch: createGuardedFetch({ allowedNetworks: config.allowedNetworks }),
-    tokens: createTokens(loadSigningSecret(config.signingSecret, config.dataDir)),
+    tokens: createTokens(loadSigningSecret(config.signingSecret, config.dataDir), { adminToken: config.adminToken }),
+    identityProvider: config.oidc && createOidcProvider(config.oidc),
+    rateLimits: createRateLimits(config),
+    metrics: createMetrics(db.pool, { withProcess: config.metricsToken !== undefined }),
+    tracing: await openTracing(config.tracing),
     clock: { now: () => new Date() },
     log,
   }
@@ -49,6 +57,7 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     close: async () => {
       await app.queue.stop()
       await engine.close()
+      await app.tracing.close()
       await db.close()
     },
   }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import express, { type Request, type Response, Router } from 'express'
+import { clientAddress } from './client-address.ts'
 import type { App } from './services/app.ts'
-import { authenticate } from './services/authenticate.ts'
 import { DomainError } from './services/errors.ts'
+import { signIn } from './services/sign-in.ts'
 
 /** A working day: somebody who answers all day signs in once. */
 const SESSION_SECONDS = 12 * 3_600
@@ -69,11 +70,17 @@ export function sessionRoutes(app: App): Router {
       )
     }
     try {
-      await authenticate(app, `Bearer ${credential}`, randomUUID())
+      const address = clientAddress(req, app.config.proxyHops)
+      await signIn(app, { authorization: `Bearer ${credential}`, address, requestId: randomUUID() })
     } catch (error) {
       if (!(error instanceof DomainError)) throw error
       // The advice to send a header is for scripts, not for somebody who has just typed a key.
-      return refuse(res, 401, error.code, error.message.split(': send the header')[0] as string)
+      return refuse(
+        res,
+        error.code === 'RATE_LIMITED' ? 429 : 401,
+        error.code,
+        error.message.split(': send the header')[0] as string,
+      )
     }
     setCookie(app, res, app.tokens.sealSession(credential, SESSION_SECONDS), SESSION_SECONDS)
     res.status(204).end()

@@ -61,7 +61,11 @@ export function loadSigningSecret(given: string | undefined, dataDir: string): s
   }
 }
 
-export function createTokens(signingSecret: string, nowMs: () => number = Date.now): Tokens {
+export function createTokens(
+  signingSecret: string,
+  { nowMs = Date.now, adminToken }: { nowMs?: () => number; adminToken?: string } = {},
+): Tokens {
+  const adminHash = adminToken === undefined ? undefined : sha256(adminToken)
   const sign = (path: string, expiry: number) =>
     createHmac('sha256', signingSecret).update(`${path}\n${expiry}`).digest('base64url')
   const equal = (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b)
@@ -81,6 +85,7 @@ export function createTokens(signingSecret: string, nowMs: () => number = Date.n
       return parsed && { tokenId: uuidOf(parsed.where), hash: parsed.hash }
     },
     equalHashes: equal,
+    isAdminToken: (secret) => adminHash !== undefined && equal(sha256(secret), adminHash),
     signPath(path, lifeSeconds) {
       const windowEnd = Math.ceil(nowMs() / 1000 / WINDOW_SECONDS) * WINDOW_SECONDS
       const expiry = windowEnd + lifeSeconds

@@ -8,6 +8,8 @@ export interface Viewer {
   readonly requestId: string
   /** Set when a project key was used: it acts in that project only, with at most that role. */
   readonly keyScope?: { readonly projectId: string; readonly role: Role }
+  /** What was signed in with: requests are counted by it. */
+  readonly credentialId?: string
   /** Roles looked up so far in this request. */
   readonly roles: Map<string, Promise<Role | undefined>>
 }

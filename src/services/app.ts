@@ -7,10 +7,14 @@ import type { EngineRunner } from './engine-port.ts'
 
 import type { GuardedFetch } from './guarded-fetch-port.ts'
 
+import type { IdentityProvider } from './identity-provider-port.ts'
 import type { IndexBuilder } from './index-builder-port.ts'
 
 import type { JobQueue } from './job-queue-port.ts'
+import type { Metrics } from './metrics-port.ts'
 import type { Clock, FileStore, ImageCodec, Tokens } from './ports.ts'
+import type { RateLimits } from './rate-limits-port.ts'
+import type { Tracing } from './tracing-port.ts'
 
 /** Everything a service may use. Entry points build it once; tests build it with a database of their own. */
 export interface App {
@@ -27,6 +31,11 @@ export interface App {
   /** The only way to call addresses that users name. */
   readonly fetch: GuardedFetch
   readonly tokens: Tokens
+  /** Absent unless OIDC_ISSUER is set. */
+  readonly identityProvider?: IdentityProvider
+  readonly rateLimits: RateLimits
+  readonly metrics: Metrics
+  readonly tracing: Tracing
   readonly clock: Clock
   readonly log: Logger
 }

@@ -1,9 +1,14 @@
+import type { User } from '../generated/prisma/client.ts'
 import type { Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { DomainError } from './errors.ts'
+import { ADMINISTRATOR, findOrCreateUser } from './users.ts'
 
 const refused = (reason: string) =>
   new DomainError('UNAUTHENTICATED', `${reason}: send the header "Authorization: Bearer <API key>"`)
+
+/** Header, payload and signature, as in every JWT. */
+const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
 interface Credential {
   userId: string
@@ -17,7 +22,8 @@ function checkLife(app: App, credential: Credential): void {
 }
 
 /**
- * Who is asking. A project key acts in its project only; a personal token in every project of its user.
+ * Who is asking. A project key acts in its project only; a personal token, the ADMIN_TOKEN of the environment and a bearer
+ * token of the OIDC issuer in every project of their user, who is made at first sight.
  * A wrong key and an unknown key are told apart by nobody.
  */
 export async function authenticate(app: App, authorization: string | undefined, requestId: string): Promise<Viewer> {
@@ -32,7 +38,8 @@ export async function authenticate(app: App, authorization: string | undefined, 
     await touch(app, row.lastUsedAt, (lastUsedAt) =>
       app.prisma.apiKey.update({ where: { projectId_id: { projectId, id: keyId } }, data: { lastUsedAt } }),
     )
-    return { userId: row.userId, requestId, keyScope: { projectId, role: row.role }, roles: new Map() }
+    const keyScope = { projectId, role: row.role }
+    return { userId: row.userId, requestId, keyScope, credentialId: keyId, roles: new Map() }
   }
   const token = app.tokens.parsePersonalToken(secret)
   if (token) {
@@ -42,10 +49,22 @@ export async function authenticate(app: App, authorization: string | undefined, 
     await touch(app, row.lastUsedAt, (lastUsedAt) =>
       app.prisma.personalToken.update({ where: { id: row.id }, data: { lastUsedAt } }),
     )
-    return { userId: row.userId, requestId, roles: new Map() }
+    return { userId: row.userId, requestId, credentialId: row.id, roles: new Map() }
+  }
+  if (app.tokens.isAdminToken(secret)) return viewerOf(await findOrCreateUser(app, ADMINISTRATOR), requestId)
+  if (app.identityProvider && JWT.test(secret)) {
+    return viewerOf(await findOrCreateUser(app, await app.identityProvider.verify(secret)), requestId)
   }
   throw refused('this is no key of this server')
 }
+
+/** A person acts wherever they are a member. */
+const viewerOf = ({ id }: User, requestId: string): Viewer => ({
+  userId: id,
+  requestId,
+  credentialId: id,
+  roles: new Map(),
+})
 
 const TOUCH_EVERY_MS = 60_000
 

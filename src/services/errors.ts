@@ -10,6 +10,7 @@ export type DomainErrorCode =
   | 'INVALID_STATE'
   | 'LIMIT_EXCEEDED'
   | 'UNAUTHENTICATED'
+  | 'RATE_LIMITED'
 
 /** Facts that the typed user errors carry beside their message. */
 export interface DomainErrorDetail {
@@ -23,6 +24,8 @@ export interface DomainErrorDetail {
   /** LEASE_LOST: the task. */
   taskId?: string
   projectId?: string
+  /** RATE_LIMITED: when to come back. */
+  retryAfterSeconds?: number
 }
 
 /** A refusal that the caller can act on. Services throw nothing else on purpose. */

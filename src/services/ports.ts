@@ -70,6 +70,8 @@ export interface Tokens {
   parseApiKey(secret: string): { projectId: string; keyId: string; hash: Uint8Array<ArrayBuffer> } | undefined
   parsePersonalToken(secret: string): { tokenId: string; hash: Uint8Array<ArrayBuffer> } | undefined
   equalHashes(a: Uint8Array, b: Uint8Array): boolean
+  /** Whether this is the ADMIN_TOKEN of the environment; never without one. */
+  isAdminToken(secret: string): boolean
   /** The path with an expiry and a signature; stable for some minutes, so that browsers can cache what it names. */
   signPath(path: string, lifeSeconds: number): string
   /** Whether a signed path and query are ours and still valid. */

@@ -2,6 +2,10 @@ import type { User } from '../generated/prisma/client.ts'
 import type { Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { newId } from './id.ts'
+import type { ForeignIdentity } from './identity-provider-port.ts'
+
+/** Whom the ADMIN_TOKEN of the environment signs in. */
+export const ADMINISTRATOR: ForeignIdentity = { subject: 'environment|ADMIN_TOKEN', displayName: 'Administrator' }
 
 /** Users in the order of `ids`, null where there is none. */
 export async function findUsers(app: App, ids: readonly string[]): Promise<(User | null)[]> {
@@ -32,4 +36,25 @@ export async function createUserWithToken(
     return created
   })
   return { user, secret }
+}
+
+/** The user of a foreign identity: made at first sight, renamed when they are called otherwise now. */
+export async function findOrCreateUser(app: App, { subject, displayName }: ForeignIdentity): Promise<User> {
+  const known = await app.prisma.user.findUnique({ where: { externalSubject: subject } })
+  if (known && known.displayName === displayName) return known
+  return app.prisma.user.upsert({
+    where: { externalSubject: subject },
+    create: { id: newId(), displayName, externalSubject: subject },
+    update: { displayName },
+  })
+}
+
+/**
+ * Makes an administrator with a personal token where nobody could sign in otherwise: on a database without users, unless
+ * the environment or an issuer lets people in. Returns the secret, which is shown once.
+ */
+export async function createFirstUser(app: App): Promise<string | undefined> {
+  if (app.config.adminToken || app.config.oidc) return undefined
+  if ((await app.prisma.user.findFirst({ select: { id: true } })) !== null) return undefined
+  return (await createUserWithToken(app, ADMINISTRATOR.displayName)).secret
 }

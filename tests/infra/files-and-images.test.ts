@@ -99,7 +99,7 @@ describe('the image codec', () => {
 
 describe('tokens', () => {
   let now = 1_800_000_000_000
-  const tokens = createTokens('a secret that is long enough to sign', () => now)
+  const tokens = createTokens('a secret that is long enough to sign', { nowMs: () => now })
   const projectId = '01a20aa9-ca7c-74ef-8b98-6a7ae0bcae4f'
   const keyId = '01a20aaa-3bc6-7456-93f2-a3a80bfc251a'
 
