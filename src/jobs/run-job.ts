@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EngineError } from '../engine/index.ts'
 import type { Job, Prisma } from '../generated/prisma/client.ts'
 import type { App, Tx } from '../services/app.ts'
+import { recordAudit } from '../services/audit.ts'
 import { DomainError } from '../services/errors.ts'
 import {
   countFailedRows,
@@ -130,10 +131,13 @@ class Pulse {
 const isRefusal = (error: unknown): error is DomainError | EngineError =>
   error instanceof DomainError || (error instanceof EngineError && error.code !== 'ABORTED')
 
-/**
- * Runs one queued job to its end and settles its row. A refusal (DomainError, EngineError) fails it at once; an outage is
- * retried with back-off; a request to stop cancels it.
- */
+/** Notes how a job ended, in the transaction that settles it; nobody is the actor. */
+function recordEnd(tx: Tx, { projectId, id, kind }: Job, ending: 'succeeded' | 'failed' | 'canceled'): Promise<void> {
+  const system = { userId: null, requestId: `job-${id}` }
+  return recordAudit(tx, system, { projectId, action: `job.${ending}`, target: ['Job', id], detail: { kind } })
+}
+
+/** Runs one queued job, in a span of its own, and counts how it ended. */
 export async function runJob(
   app: App,
   handlers: ReadonlyMap<string, JobHandler>,
@@ -142,18 +146,48 @@ export async function runJob(
 ): Promise<void> {
   const job = await claim(app, message)
   if (!job) return
+  const { kind, id } = job
+  const startedAt = performance.now()
+  const attributes = { 'tributary.job.kind': kind, 'tributary.job.id': id }
+  const outcome = await app.tracing.span(`job ${kind}`, attributes, () =>
+    runClaimed(app, handlers, job, message, shutdown),
+  )
+  app.metrics.countJob({ kind, outcome, seconds: (performance.now() - startedAt) / 1_000 })
+}
+
+type Ending = 'succeeded' | 'failed' | 'canceled' | 'requeued'
+
+/**
+ * Runs one claimed job to its end and settles its row. A refusal (DomainError, EngineError) fails it at once; an outage is
+ * retried with back-off; a request to stop cancels it.
+ */
+async function runClaimed(
+  app: App,
+  handlers: ReadonlyMap<string, JobHandler>,
+  job: Job,
+  message: JobMessage,
+  shutdown: AbortSignal,
+): Promise<Ending> {
   const handler = handlers.get(job.kind)
   if (!handler) throw new Error(`no handler for the job kind ${job.kind}`)
   const log = app.log.child({ jobId: job.id, kind: job.kind, attempt: job.attempts })
-  const settle = (state: 'FAILED' | 'CANCELED', failure: string | null, counts: object = {}) =>
-    app.prisma.$transaction(async (tx) => {
+  const settle = async (
+    state: 'FAILED' | 'CANCELED',
+    failure: string | null,
+    counts: object = {},
+  ): Promise<'failed' | 'canceled'> => {
+    const ending = state === 'FAILED' ? 'failed' : 'canceled'
+    await app.prisma.$transaction(async (tx) => {
       const settled = await tx.job.update({
         where: keyOf(message),
         data: { state, failure, finishedAt: app.clock.now(), ...counts },
       })
       await dropFailedRows(tx, message)
       await handler.settle(tx, settled, { state, failure })
+      await recordEnd(tx, settled, ending)
     })
+    return ending
+  }
   if (job.state === 'CANCELING') return settle('CANCELED', null)
 
   const pulse = new Pulse(app, message)
@@ -183,8 +217,10 @@ export async function runJob(
         data: { state: 'SUCCEEDED', finishedAt: app.clock.now(), failure: null, ...counts },
       })
       await dropFailedRows(tx, message)
+      await recordEnd(tx, job, 'succeeded')
     })
     log.info({ seconds: (performance.now() - startedAt) / 1000 }, 'job is done')
+    return 'succeeded'
   } catch (error) {
     const counts = await pulse.stop()
     if (pulse.abort.signal.reason instanceof StopRequest) {
@@ -198,12 +234,13 @@ export async function runJob(
     if (shutdown.aborted || job.attempts < getDefinition(job.kind).maxAttempts) {
       const delaySeconds = shutdown.aborted ? 0 : FIRST_RETRY_SECONDS * 2 ** (job.attempts - 1)
       log.warn({ err: error, delaySeconds }, 'job goes back to the queue')
-      return await requeue(app, message, delaySeconds)
+      await requeue(app, message, delaySeconds)
+      return 'requeued'
     }
     const incidentId = randomUUID()
     log.error({ err: error, incidentId }, 'job failed')
     const failures = await pulse.fileFailures()
-    await settle('FAILED', `INTERNAL: something went wrong on our side: quote incident ${incidentId}`, {
+    return await settle('FAILED', `INTERNAL: something went wrong on our side: quote incident ${incidentId}`, {
       ...counts,
       ...failures,
     })
@@ -254,6 +291,7 @@ export async function recoverLostJobs(
         data: { state, failure, finishedAt: app.clock.now() },
       })
       await handlers.get(job.kind)?.settle(tx, settled, { state, failure })
+      await recordEnd(tx, settled, state === 'FAILED' ? 'failed' : 'canceled')
     })
   }
   return lost.length

@@ -1,9 +1,14 @@
 import type { App } from '../services/app.ts'
+import { tidyUp } from '../services/housekeeping.ts'
 import { definedJobs } from '../services/job-definition.ts'
+import { sendDueDeliveries } from '../services/webhook-delivery.ts'
 import type { JobHandler } from './implement-job.ts'
+import { repeat } from './repeat.ts'
 import { LOST_AFTER_MS, recoverLostJobs, runJob } from './run-job.ts'
 
 const SWEEP_EVERY_MS = 15_000
+const DELIVER_EVERY_MS = 1_000
+const TIDY_EVERY_MS = 3_600_000
 
 export interface Worker {
   stop(): Promise<void>
@@ -42,9 +47,17 @@ export async function startWorker(
       inHand.delete(message.jobId)
     }
   }, app.config.workerConcurrency)
+  const chores = [
+    repeat(app.log, 'deliver webhooks', DELIVER_EVERY_MS, async () => (await sendDueDeliveries(app)) > 0),
+    repeat(app.log, 'tidy up', TIDY_EVERY_MS, async () => {
+      await tidyUp(app)
+      return false
+    }),
+  ]
   return {
     async stop() {
       clearInterval(sweep)
+      await Promise.all(chores.map((chore) => chore.stop()))
       shutdown.abort()
       await app.queue.stop()
     },

@@ -17,7 +17,8 @@ import { findAnswers } from '../services/review-tasks.ts'
 import { findRows, findRunRows, type RefModel } from '../services/rows.ts'
 import { findClusterPages, findPathsToRoot } from '../services/run-vertices.ts'
 import { findSimilar, type SimilarItem, type SimilarOptions } from '../services/similarity.ts'
-import { findUsers } from '../services/users.ts'
+import { findMemberships, findUsers } from '../services/users.ts'
+import { countDeadLetters } from '../services/webhooks.ts'
 
 const refKey = ({ projectId, id }: Ref) => `${projectId}/${id}`
 const runKey = ({ projectId, runId, index }: RunRef) => `${projectId}/${runId}/${index}`
@@ -76,6 +77,12 @@ function clusterPageLoaders(app: App) {
 /** One loader a table and request: a list of 50 rows costs one statement for each to-one, not 50. */
 export const createLoaders = (app: App, viewer: Viewer) => ({
   user: new DataLoader((ids: readonly string[]) => findUsers(app, ids)),
+  membership: new DataLoader((refs: readonly Ref[]) => findMemberships(app, refs), { cacheKeyFn: refKey }),
+  apiKey: byRef(app, 'apiKey'),
+  auditEvent: byRef(app, 'auditEvent'),
+  webhookEndpoint: byRef(app, 'webhookEndpoint'),
+  webhookDelivery: byRef(app, 'webhookDelivery'),
+  deadLetters: new DataLoader((refs: readonly Ref[]) => countDeadLetters(app, refs), { cacheKeyFn: refKey }),
   item: byRef(app, 'item'),
   identity: byRef(app, 'identity'),
   decision: byRef(app, 'decision'),

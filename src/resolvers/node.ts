@@ -1,4 +1,4 @@
-import { findRole } from '../services/access.ts'
+import { findRole, hasPermission, type Permission } from '../services/access.ts'
 import { DomainError } from '../services/errors.ts'
 import { getProject } from '../services/projects.ts'
 import type { Context } from './context.ts'
@@ -6,6 +6,11 @@ import { type NodeRef, parseId } from './global-id.ts'
 import type { Loaders } from './loaders.ts'
 
 const LOADER = {
+  Membership: 'membership',
+  ApiKey: 'apiKey',
+  AuditEvent: 'auditEvent',
+  WebhookEndpoint: 'webhookEndpoint',
+  WebhookDelivery: 'webhookDelivery',
   Item: 'item',
   Identity: 'identity',
   ClusterRun: 'clusterRun',
@@ -22,6 +27,14 @@ const LOADER = {
   Job: 'job',
 } as const satisfies Partial<Record<NodeRef['type'], keyof Loaders>>
 
+/** What not every member may see. */
+const NEEDS: Partial<Record<NodeRef['type'], Permission>> = {
+  ApiKey: 'project.admin',
+  AuditEvent: 'audit.read',
+  WebhookEndpoint: 'project.admin',
+  WebhookDelivery: 'project.admin',
+}
+
 export const MAX_NODES = 100
 
 /** Null for what is not there or may not be seen. */
@@ -35,7 +48,7 @@ async function visible<Row>(found: Promise<Row>): Promise<Row | null> {
 }
 
 /** Any row by global id, or null when it does not exist or may not be seen. */
-async function findNode(globalId: string, { app, viewer, load }: Context) {
+export async function findNode(globalId: string, { app, viewer, load }: Context) {
   const ref = parseId(globalId)
   if (!ref) return null
   if (ref.type === 'User') {
@@ -48,7 +61,7 @@ async function findNode(globalId: string, { app, viewer, load }: Context) {
     return project && { ...project, __typename: ref.type }
   }
   const role = await findRole(app, viewer, (ref as { projectId: string }).projectId)
-  if (!role) return null
+  if (!hasPermission(role, NEEDS[ref.type] ?? 'project.read')) return null
   const loader = LOADER[ref.type as keyof typeof LOADER]
   if (!loader) return null
   const row = await (load[loader] as { load(ref: unknown): Promise<object | null> }).load(ref)

@@ -2,6 +2,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { GraphQLInputObjectType, type GraphQLSchema } from 'graphql'
 import nexus from 'nexus'
+import { auditEventTypes } from './audit-event.ts'
 import { calibrationTypes } from './calibration.ts'
 import { clusterRunTypes } from './cluster-run.ts'
 import { commonTypes } from './common.ts'
@@ -18,6 +19,7 @@ import { reviewTaskTypes } from './review-task.ts'
 import { rootTypes } from './root.ts'
 import { trainingRunTypes } from './training-run.ts'
 import { userErrorTypes } from './user-error.ts'
+import { webhookTypes } from './webhook.ts'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 
@@ -34,6 +36,8 @@ const config: nexus.core.SchemaConfig = {
     commonTypes,
     nodeTypes,
     projectTypes,
+    auditEventTypes,
+    webhookTypes,
     itemTypes,
     jobTypes,
     clusterRunTypes,

@@ -1,6 +1,8 @@
-import type { Prisma } from '../generated/prisma/client.ts'
-import type { Tx } from './app.ts'
+import type { AuditEvent, Prisma } from '../generated/prisma/client.ts'
+import { requireAccess, type Viewer } from './access.ts'
+import type { App, Tx } from './app.ts'
 import { newId } from './id.ts'
+import { cutPage, newestFirst, type Page, type PageResult } from './page.ts'
 
 export interface AuditLine {
   projectId: string
@@ -30,4 +32,15 @@ export async function recordAudit(
       detail,
     },
   })
+}
+
+/** ENGINEER and above. Who did what in a project, newest first. */
+export async function listAuditEvents(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  page: Page,
+): Promise<PageResult<AuditEvent>> {
+  await requireAccess(app, viewer, projectId, 'audit.read')
+  return cutPage(await app.prisma.auditEvent.findMany(newestFirst(projectId, page)), page.first)
 }

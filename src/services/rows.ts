@@ -19,6 +19,7 @@ export type RefModel =
   | 'export'
   | 'job'
   | 'webhookEndpoint'
+  | 'webhookDelivery'
 
 function groupBy<Value>(values: readonly Value[], keyOf: (value: Value) => string): Map<string, Value[]> {
   const groups = new Map<string, Value[]>()

@@ -1,7 +1,7 @@
-import type { User } from '../generated/prisma/client.ts'
+import type { Membership, User } from '../generated/prisma/client.ts'
 import type { Viewer } from './access.ts'
 import type { App } from './app.ts'
-import { newId } from './id.ts'
+import { newId, type Ref } from './id.ts'
 import type { ForeignIdentity } from './identity-provider-port.ts'
 
 /** Whom the ADMIN_TOKEN of the environment signs in. */
@@ -11,6 +11,14 @@ export const ADMINISTRATOR: ForeignIdentity = { subject: 'environment|ADMIN_TOKE
 export async function findUsers(app: App, ids: readonly string[]): Promise<(User | null)[]> {
   const users = new Map((await app.prisma.user.findMany({ where: { id: { in: [...ids] } } })).map((u) => [u.id, u]))
   return ids.map((id) => users.get(id) ?? null)
+}
+
+/** Memberships by project and user, null where there is none. */
+export async function findMemberships({ prisma }: App, refs: readonly Ref[]): Promise<(Membership | null)[]> {
+  const rows = await prisma.membership.findMany({
+    where: { OR: refs.map(({ projectId, id }) => ({ projectId, userId: id })) },
+  })
+  return refs.map(({ projectId, id }) => rows.find((row) => row.projectId === projectId && row.userId === id) ?? null)
 }
 
 /** The caller's own user. */

@@ -75,6 +75,7 @@ describe('mutations', () => {
       'renewReviewLeases',
       'revokeApiKey',
       'setMembership',
+      'updateReviewSettings',
     ]
     const without = mutations.filter(({ args }) => {
       const input = getNamedType(args[0]?.type)
