@@ -180,9 +180,11 @@ describe('the audit log', () => {
     const all: string[] = []
     let after: string | null = null
     do {
-      const { edges, pageInfo } = (await t.ok(AUDIT, { id: projectId, first: 1, after })).project.auditEvents
-      all.push(...edges.map(({ node }: { node: { action: string } }) => node.action))
-      after = pageInfo.hasNextPage ? pageInfo.endCursor : null
+      const page: { edges: { node: { action: string } }[]; pageInfo: { hasNextPage: boolean; endCursor: string } } = (
+        await t.ok(AUDIT, { id: projectId, first: 1, after })
+      ).project.auditEvents
+      all.push(...page.edges.map(({ node }) => node.action))
+      after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null
     } while (after)
     expect(all.at(-1)).toBe('project.created')
     expect(all.slice(0, 1)).toEqual(['api_key.created'])
