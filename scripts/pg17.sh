@@ -2,6 +2,7 @@
 # PostgreSQL 17 with pgvector for tests, unpacked from Debian packages into a folder: nothing is installed on the system.
 # Usage: scripts/pg17.sh start FOLDER [PORT]   prints the database URL
 #        scripts/pg17.sh stop FOLDER
+# PG17_OPTIONS holds further options of the server, such as "-c shared_buffers=2GB"; the last one of a name wins.
 # Needs root and Debian's apt. A server that runs already is left as it is, and its URL printed.
 set -euo pipefail
 
@@ -50,7 +51,7 @@ case $action in
       as_postgres $bin/initdb -D /srv/pg/data -U postgres -A trust -E UTF8 --locale=C.UTF-8 >/dev/null
     if ! as_postgres $bin/pg_ctl -D /srv/pg/data status >/dev/null 2>&1; then
       as_postgres $bin/pg_ctl -D /srv/pg/data -w -l /srv/pg/log \
-        -o "-p $port -h 127.0.0.1 -k /srv/pg -c dynamic_shared_memory_type=mmap -c jit=off -c fsync=off -c max_connections=200" start >&2 ||
+        -o "-p $port -h 127.0.0.1 -k /srv/pg -c dynamic_shared_memory_type=mmap -c jit=off -c fsync=off -c max_connections=200 ${PG17_OPTIONS:-}" start >&2 ||
         { tail -n 20 "$root/srv/pg/log" >&2; exit 1; }
     fi
     # The fourth line is the port that it listens on.
