@@ -1,9 +1,9 @@
 import type { App, Tx } from '../services/app.ts'
 import type { BulkColumn, BulkType, BulkWriter } from '../services/bulk-port.ts'
 import { encodeVectors, findVectorOid } from '../services/vectors.ts'
-import { prepareCopy } from './copy-client.ts'
 import { encodeCopy } from './copy-format.ts'
 import type { Database } from './database.ts'
+import { prepareCopy } from './server-client.ts'
 
 /** Binary COPY on a server; the embedded database, whose COPY ends the session, gets one array a column. */
 export const createBulkWriter = ({ kind, prisma }: Pick<Database, 'kind' | 'prisma'>): BulkWriter => ({

@@ -3,12 +3,13 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Config } from '../config.ts'
 import { PrismaClient } from '../generated/prisma/client.ts'
-import { CopyClient } from './copy-client.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
 import { DatabaseError } from './database-error.ts'
 import { migrate } from './migrate.ts'
 import { openPglite, type Pglite } from './pglite.ts'
+import { createServerClient } from './server-client.ts'
 import { sessionSettings } from './session-settings.ts'
+import { createStatementNames, type StatementNames } from './statement-names.ts'
 
 export interface Database {
   readonly kind: 'embedded' | 'server'
@@ -18,7 +19,9 @@ export interface Database {
 }
 
 /** A Prisma client over an open pool: the same adapter for the embedded database and a server. */
-export const connectPrisma = (pool: pg.Pool): PrismaClient => new PrismaClient({ adapter: new PrismaPg(pool) })
+// Its type says that every statement has a name; undefined is what it takes for none.
+export const connectPrisma = (pool: pg.Pool, names?: StatementNames): PrismaClient =>
+  new PrismaClient({ adapter: new PrismaPg(pool, names && { statementNameGenerator: names.nameOf as (query: { sql: string }) => string }) })
 
 /**
  * Opens the database the configuration names and brings its schema up to date.
@@ -31,31 +34,35 @@ export async function openDatabase(
   return config.databaseUrl ? openServer(config.databaseUrl, config) : openEmbedded(config.dataDir)
 }
 
-/** Connections to a server; each can run the COPY of `prepareCopy`. */
-export function openServerPool(options: pg.PoolConfig): pg.Pool {
+/** Connections to a server, and a Prisma client over them. */
+export function connectServer(options: pg.PoolConfig): Pick<Database, 'pool' | 'prisma'> {
+  const names = createStatementNames()
   const pool = new pg.Pool({
     application_name: 'tributary',
     ...options,
     ...sessionSettings,
-    Client: CopyClient,
+    Client: createServerClient(names),
   } as pg.PoolConfig)
   // A broken idle connection is dropped by the pool itself; without a listener it would end the process.
   pool.on('error', () => {})
-  return pool
+  return { pool, prisma: connectPrisma(pool, names) }
 }
 
 async function openServer(
   connectionString: string,
   { databasePoolSize, statementTimeoutMs }: Pick<Config, 'databasePoolSize' | 'statementTimeoutMs'>,
 ): Promise<Database> {
-  const pool = openServerPool({ connectionString, max: databasePoolSize, statement_timeout: statementTimeoutMs })
+  const { pool, prisma } = connectServer({
+    connectionString,
+    max: databasePoolSize,
+    statement_timeout: statementTimeoutMs,
+  })
   try {
     await migratePool(pool)
   } catch (error) {
     await pool.end()
     throw error instanceof DatabaseError ? error : unreachable(connectionString, error as NodeJS.ErrnoException)
   }
-  const prisma = connectPrisma(pool)
   return {
     kind: 'server',
     pool,

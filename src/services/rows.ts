@@ -1,4 +1,4 @@
-import type { PrismaClient } from '../generated/prisma/client.ts'
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts'
 import type { App, Tx } from './app.ts'
 import type { Ref, RunRef } from './id.ts'
 
@@ -31,6 +31,9 @@ function groupBy<Value>(values: readonly Value[], keyOf: (value: Value) => strin
   return groups
 }
 
+/** Tables are named after their models. */
+const tableOf = (model: string): Prisma.Sql => Prisma.raw(`"${model[0]?.toUpperCase()}${model.slice(1)}"`)
+
 type Found<Model extends RefModel> = NonNullable<Awaited<ReturnType<PrismaClient[Model]['findFirst']>>>
 
 /** Rows in the order of `refs`, null where there is none: one statement a project. */
@@ -41,9 +44,12 @@ export async function findRows<Model extends RefModel>(
 ): Promise<(Found<Model> | null)[]> {
   const byProject = groupBy(refs, (ref) => ref.projectId)
   const found = new Map<string, Found<Model>>()
-  const delegate = prisma[model] as unknown as { findMany(args: object): Promise<(Found<Model> & Ref)[]> }
+  const table = tableOf(model)
   for (const [projectId, ofProject] of byProject) {
-    const rows = await delegate.findMany({ where: { projectId, id: { in: ofProject.map((ref) => ref.id) } } })
+    // One array, whatever its length: a list of parameters would be another statement for each number of rows.
+    const rows = await prisma.$queryRaw<(Found<Model> & Ref)[]>`
+      /* findRows */ SELECT * FROM ${table} WHERE "projectId" = ${projectId}::uuid
+      AND "id" = ANY(${ofProject.map((ref) => ref.id)}::uuid[])`
     for (const row of rows) found.set(`${projectId}/${row.id}`, row)
   }
   return refs.map((ref) => found.get(`${ref.projectId}/${ref.id}`) ?? null)
@@ -59,10 +65,12 @@ export async function findRunRows<Model extends 'cluster' | 'vertex'>(
 ): Promise<(RunRow<Model> | null)[]> {
   const byRun = groupBy(refs, (ref) => `${ref.projectId}/${ref.runId}`)
   const found = new Map<string, RunRow<Model>>()
-  const delegate = prisma[model] as unknown as { findMany(args: object): Promise<RunRow<Model>[]> }
+  const table = tableOf(model)
   for (const [run, ofRun] of byRun) {
     const [projectId, runId] = run.split('/')
-    const rows = await delegate.findMany({ where: { projectId, runId, index: { in: ofRun.map((ref) => ref.index) } } })
+    const rows = await prisma.$queryRaw<RunRow<Model>[]>`
+      /* findRunRows */ SELECT * FROM ${table} WHERE "projectId" = ${projectId}::uuid AND "runId" = ${runId}::uuid
+      AND "index" = ANY(${ofRun.map((ref) => ref.index)}::int[])`
     for (const row of rows) found.set(`${run}/${row.index}`, row)
   }
   return refs.map((ref) => found.get(`${ref.projectId}/${ref.runId}/${ref.index}`) ?? null)

@@ -15,7 +15,7 @@ beforeAll(async () => {
   // biome-ignore lint/suspicious/noExplicitAny: every overload of query is counted alike
   pg.Client.prototype.query = function counted(this: pg.Client, ...args: any[]) {
     const text = typeof args[0] === 'string' ? args[0] : args[0]?.text
-    if (text && !/^(BEGIN|COMMIT|ROLLBACK)/i.test(text) && !text.includes('pgboss')) statements.push(text)
+    if (text && !/^(BEGIN|COMMIT|ROLLBACK|SET)/i.test(text) && !text.includes('pgboss')) statements.push(text)
     // biome-ignore lint/suspicious/noExplicitAny: see above
     return (original as any).apply(this, args)
   } as never

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { connectPrisma, type Database, openServerPool } from '../../src/infra/database.ts'
+import { connectPrisma, connectServer, type Database } from '../../src/infra/database.ts'
 import { migrate } from '../../src/infra/migrate.ts'
 import { openPglite } from '../../src/infra/pglite.ts'
 
@@ -32,11 +32,10 @@ async function openOnServer(url: string): Promise<Database> {
   await admin.query(`CREATE DATABASE "${name}"`)
   const own = new URL(url)
   own.pathname = `/${name}`
-  const pool = openServerPool({ connectionString: own.href, max: 10 })
+  const { pool, prisma } = connectServer({ connectionString: own.href, max: 10 })
   const client = await pool.connect()
   await migrate(client)
   client.release()
-  const prisma = connectPrisma(pool)
   return {
     kind: 'server',
     pool,

@@ -1,0 +1,58 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import type { StatementNames } from './statement-names.ts'
+
+/** Bytes that a COPY statement on its way will send, by the number in its leading comment. */
+const waiting = new Map<number, Buffer>()
+let last = 0
+
+/**
+ * The text of a COPY that any client of ours can run, within a Prisma transaction too: Prisma knows statements only, so the
+ * bytes wait here until the statement reaches its connection.
+ */
+export function prepareCopy(target: string, bytes: Buffer): { text: string; forget(): void } {
+  const number = ++last
+  waiting.set(number, bytes)
+  return {
+    text: `/* copy ${number} */ COPY ${target} FROM STDIN (FORMAT binary)`,
+    forget: () => waiting.delete(number),
+  }
+}
+
+/** What a server says of a kept plan after a migration has changed the columns that it returns. */
+const isStalePlan = (error: unknown): boolean =>
+  (error as { code?: string })?.code === '0A000' && /cached plan/.test((error as Error).message)
+
+/**
+ * The client class of one pool. It sends the bytes of `prepareCopy` when it meets their statement, and has statements renamed
+ * when a migration has made kept plans useless: the call that found out fails, those after it do not.
+ */
+export const createServerClient = (names: StatementNames) =>
+  class ServerClient extends pg.Client {
+    // biome-ignore lint/suspicious/noExplicitAny: stands for every overload of pg's own
+    override query(...args: any[]): any {
+      const text: unknown = typeof args[0] === 'string' ? args[0] : args[0]?.text
+      const number = typeof text === 'string' ? /^\/\* copy (\d+) \*\//.exec(text)?.[1] : undefined
+      const bytes = number === undefined ? undefined : waiting.get(Number(number))
+      if (bytes) return this.#copy(text as string, bytes)
+      // biome-ignore lint/suspicious/noExplicitAny: see above
+      const result = (super.query as any)(...args)
+      if (args[0]?.name) result?.catch?.((error: unknown) => isStalePlan(error) && names.renew())
+      return result
+    }
+
+    async #copy(text: string, bytes: Buffer): Promise<pg.QueryArrayResult> {
+      const stream = super.query(copyFrom(text))
+      await pipeline(Readable.from(chunksOf(bytes)), stream)
+      return { command: 'COPY', rowCount: stream.rowCount, oid: 0, fields: [], rows: [] }
+    }
+  }
+
+const CHUNK = 1 << 18
+
+/** Pieces that a socket takes well. */
+function* chunksOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK)
+}
