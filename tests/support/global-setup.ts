@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -6,8 +7,14 @@ import { openPglite } from '../../src/infra/pglite.ts'
 
 const CACHE = path.resolve('node_modules/.cache/tributary')
 
-/** Builds the migrated embedded database once for each set of migrations; every test file then opens a copy of it. */
+/** What test files share: the built page, and the migrated embedded database, of which every file opens a copy. */
 export default async function setup(): Promise<void> {
+  execFileSync(process.execPath, ['scripts/build-web.mjs'], { stdio: 'inherit' })
+  await makeTemplate()
+}
+
+/** Once for each set of migrations. */
+async function makeTemplate(): Promise<void> {
   if (process.env.TEST_DATABASE_URL) return
   const hash = createHash('sha256')
   for (const { checksum } of readMigrations()) hash.update(checksum)

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import axe from 'axe-core'
@@ -48,7 +47,6 @@ export interface Tab {
 
 /** The real server on a database of its own, the built page, and a browser with a new, empty profile. */
 export async function openPageApp(): Promise<PageApp> {
-  execFileSync(process.execPath, ['scripts/build-web.mjs'])
   const t = await openTestApp()
   await new Promise<void>((resolve) => t.http.server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(t.http.server.address() as AddressInfo).port}`
