@@ -30,6 +30,7 @@ export {
   clusterMethods,
   clusterVertices,
 } from './pipeline.ts'
+export { type PlacementBase, type PlacementInput, type PlacementResult, placeVertices } from './placement.ts'
 export { type AuditSample, type EstimatedQuality, estimateQuality } from './review/audit-quality.ts'
 export { type ShareInterval, shareInterval } from './review/binomial-interval.ts'
 export { chooseThreshold, type ThresholdChoice } from './review/choose-threshold.ts'

@@ -11,7 +11,7 @@ export type EngineReply =
   | { readonly kind: 'result'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'error'; readonly id: number; readonly error: EngineFailure }
 
-export type EngineCallName = 'cluster' | 'train' | 'evaluate' | 'neighbours' | 'backend'
+export type EngineCallName = 'cluster' | 'place' | 'train' | 'evaluate' | 'neighbours' | 'backend'
 
 /** An error on its way through a message; `code` is there for the engine's own refusals only. */
 export interface EngineFailure {

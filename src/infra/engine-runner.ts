@@ -124,6 +124,7 @@ export function openEngineRunner(): EngineRunner {
 
   return {
     cluster: (input, control) => call('cluster', input, control),
+    place: (input, control) => call('place', input, control),
     train: (input, control) => call('train', input, control),
     evaluate: (input, control) => call('evaluate', input, control),
     neighbours: (input, control) => call('neighbours', input, control),

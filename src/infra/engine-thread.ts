@@ -9,7 +9,9 @@ import {
   evaluateModel,
   knn,
   type Matrix,
+  type PlacementInput,
   type Progress,
+  placeVertices,
   type TrainingInput,
   trainClusteringModel,
 } from '../engine/index.ts'
@@ -21,6 +23,7 @@ const MS_BETWEEN_PROGRESS = 250
 
 const calls: Record<EngineCallName, (input: never, control: Control) => Promise<unknown>> = {
   cluster: (input: ClusterInput, control) => clusterVertices(input, control),
+  place: (input: PlacementInput, control) => placeVertices(input, control),
   train: (input: TrainingInput, control) => trainClusteringModel(input, control),
   evaluate: (input: EvaluationInput, control) => evaluateModel(input, control),
   neighbours: ({ x, k }: { x: Matrix; k: number }, control) => knn(x, k, control),

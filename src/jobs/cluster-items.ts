@@ -1,11 +1,19 @@
-import { type ClusteringModel, type ClusterParameters, decodeModel, evaluateClustering } from '../engine/index.ts'
+import {
+  type ClusteringModel,
+  type ClusterParameters,
+  decodeModel,
+  evaluateClustering,
+  type PlacementResult,
+} from '../engine/index.ts'
 import type { ClusterRun, Prisma } from '../generated/prisma/client.ts'
 import type { App } from '../services/app.ts'
 import { clusterRunJob } from '../services/cluster-runs.ts'
 import { readEmbeddings } from '../services/embedding-matrix.ts'
+import type { EngineControl } from '../services/engine-port.ts'
 import { DomainError } from '../services/errors.ts'
 import { readKnownLabels } from '../services/known-labels.ts'
 import { readAll } from '../services/media.ts'
+import { readRunBase } from '../services/run-base.ts'
 import { compileConstraints, readLedger } from '../services/run-constraints.ts'
 import { clearRunResult, histogramOf, writeRunResult } from '../services/run-result.ts'
 import { refreshStatistics } from '../services/statistics.ts'
@@ -24,9 +32,21 @@ async function readModel(app: App, run: ClusterRun): Promise<ClusteringModel | u
   return decodeModel(await readAll(app, model.weightsKey))
 }
 
+/** The run that an incremental one goes on from, by the rows of today. */
+async function readParent(app: App, { projectId, parentId: id }: ClusterRun, itemIds: readonly string[]) {
+  const parent = await app.prisma.clusterRun.findUniqueOrThrow({
+    where: { projectId_id: { projectId, id: id as string } },
+  })
+  const parameters = (parent.chosen as { parameters?: object } | null)?.parameters ?? {}
+  return { parameters, ...(await readRunBase(app, parent, itemIds)) }
+}
+
+/** Beyond this share of new items, what there was says too little: everything is computed. */
+const MOST_NEW = 0.3
+
 /**
  * Clusters every embedded item of the project under the decisions in force, and stores the proposal. A second run of
- * the same job starts over: nothing of a run is visible before it is READY.
+ * the same job starts over: nothing of a run is visible before it is READY. An incremental run goes on from its parent.
  */
 export const clusterItems = implementJob(
   clusterRunJob,
@@ -50,19 +70,36 @@ export const clusterItems = implementJob(
       )
     }
     const labels = await readKnownLabels(app, projectId, itemIds)
-    const result = await app.engine.cluster(
-      {
-        features: matrix,
-        method: run.method,
-        model: await readModel(app, run),
-        embedderId: space.embedderId,
-        parameters: { minProbability: MIN_PROBABILITY, ...(run.parameters as ClusterParameters) },
-        constraints: compileConstraints(ledger.constraints, itemIds),
-        labels,
-        seed: run.seed,
-      },
-      { signal, onProgress: ({ phase, completed, total }) => progress(phase, completed, total) },
-    )
+    const constraints = compileConstraints(ledger.constraints, itemIds)
+    const control: EngineControl = {
+      signal,
+      onProgress: ({ phase, completed, total }) => progress(phase, completed, total),
+    }
+    const parent = run.incremental ? await readParent(app, run, itemIds) : undefined
+    const isPlaced = parent !== undefined && parent.newCount <= MOST_NEW * itemIds.length
+    const result: PlacementResult = isPlaced
+      ? await app.engine.place({ features: matrix, base: parent.base, constraints, seed: run.seed }, control)
+      : await app.engine.cluster(
+          {
+            features: matrix,
+            method: run.method,
+            model: await readModel(app, run),
+            embedderId: space.embedderId,
+            parameters: { minProbability: MIN_PROBABILITY, ...(run.parameters as ClusterParameters) },
+            constraints,
+            labels,
+            seed: run.seed,
+          },
+          control,
+        )
+    const chosen = isPlaced
+      ? { parameters: parent.parameters, explanation: result.explanation }
+      : {
+          parameters: result.parametersChosen,
+          explanation: parent
+            ? `Everything was computed: ${parent.newCount} of ${itemIds.length} items are new. ${result.explanation}`
+            : result.explanation,
+        }
     const scores = evaluateClustering(result.labels, labels)
     signal.throwIfAborted()
     progress('store', 0, itemIds.length)
@@ -79,7 +116,8 @@ export const clusterItems = implementJob(
             vertexCount: itemIds.length,
             clusterCount: result.clusterSizes.length,
             constraintsHonoured: result.constraintsHonoured,
-            chosen: { parameters: result.parametersChosen, explanation: result.explanation } as Prisma.InputJsonObject,
+            incremental: isPlaced,
+            chosen: chosen as Prisma.InputJsonObject,
             backend: result.backend.name,
             phases: result.phases.map((phase) => ({ peakRssBytes: 0, ...phase })),
             confidenceHistogram: histogramOf(result.confidence),

@@ -30,6 +30,8 @@ export const job = ({ projectId, jobId }: ClusterRun, _args: unknown, { load }: 
 export const model = ({ projectId, modelVersionId }: ClusterRun, _args: unknown, { load }: Context) =>
   modelVersionId ? load.modelVersion.load({ projectId, id: modelVersionId }) : null
 
+export const isIncremental = ({ incremental }: ClusterRun) => incremental
+
 export const parent = ({ projectId, parentId }: ClusterRun, _args: unknown, { load }: Context) =>
   parentId ? load.clusterRun.load({ projectId, id: parentId }) : null
 

@@ -114,6 +114,10 @@ const ClusterRun = objectType({
       resolve: resolve.model,
     })
     t.nonNull.int('ledgerRevision', { description: 'Ledger revision whose constraints it honoured.' })
+    t.nonNull.boolean('isIncremental', {
+      description: 'True when it only placed what was new into its parent; false when everything was computed.',
+      resolve: resolve.isIncremental,
+    })
     t.field('parent', {
       type: 'ClusterRun',
       description: 'Run it continues, for incremental runs.',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ClusterMethod, ClusterRun, ModelVersion, Project } from '../generated/prisma/client.ts'
+import type { ClusterMethod, ClusterRun, ModelVersion, Prisma, Project } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { recordAudit } from './audit.ts'
@@ -79,6 +79,10 @@ async function chooseModel(tx: Tx, project: Project, wanted: string | null | und
 /**
  * Begins a run: returns as soon as it is queued. ENGINEER and above. Without a method, the one that has done best on
  * labelled identities, or the map equation where there are too few of them.
+ *
+ * An incremental run goes on from the published one: only new items are placed, and what they or later decisions touch
+ * is examined again. Where method, parameters, model or embedding differ from it, or nothing is published, everything is
+ * computed instead.
  */
 export async function startClusterRun(app: App, viewer: Viewer, input: StartClusterRun): Promise<ClusterRun> {
   const { projectId } = input
@@ -87,7 +91,10 @@ export async function startClusterRun(app: App, viewer: Viewer, input: StartClus
   const { runId } = await onceOnly(app, viewer, 'startClusterRun', input, async (tx) => {
     const project = await tx.project.findUniqueOrThrow({ where: { id: projectId } })
     const model = await chooseModel(tx, project, input.modelVersionId)
-    const method = input.method ?? 'AUTO'
+    const before = project.publishedRunId
+      ? await tx.clusterRun.findUnique({ where: { projectId_id: { projectId, id: project.publishedRunId } } })
+      : null
+    const method = input.method ?? (input.incremental && before ? before.method : 'AUTO')
     if (NEEDS_MODEL.includes(method) && !model) {
       throw new DomainError(
         'INVALID_STATE',
@@ -95,6 +102,18 @@ export async function startClusterRun(app: App, viewer: Viewer, input: StartClus
         { path: ['input', 'method'] },
       )
     }
+    // Other methods take the thresholds a model has learnt, when they are told which.
+    const usesModel = method === 'AUTO' || NEEDS_MODEL.includes(method) || input.modelVersionId
+    const modelVersionId = usesModel ? (model?.id ?? null) : null
+    // What was published can be gone on from only where the same would be computed anew.
+    const goesOn =
+      before !== null &&
+      before.method === method &&
+      before.modelVersionId === modelVersionId &&
+      before.spaceId === project.activeSpaceId &&
+      Object.entries(parameters).every(
+        ([name, value]) => (before.parameters as Record<string, unknown>)[name] === value,
+      )
     const id = newId()
     const job = await enqueueJob(tx, app, clusterRunJob, {
       projectId,
@@ -107,12 +126,11 @@ export async function startClusterRun(app: App, viewer: Viewer, input: StartClus
         id,
         jobId: job.id,
         method,
-        parameters,
+        parameters: input.incremental && goesOn ? (before.parameters as Prisma.InputJsonObject) : parameters,
         seed,
-        incremental: input.incremental && project.publishedRunId !== null,
+        incremental: input.incremental && goesOn,
         parentId: project.publishedRunId,
-        // Other methods take the thresholds a model has learnt, when they are told which.
-        modelVersionId: method === 'AUTO' || NEEDS_MODEL.includes(method) || input.modelVersionId ? model?.id : null,
+        modelVersionId,
         spaceId: project.activeSpaceId,
         ledgerRevision: project.ledgerRevision,
         createdById: viewer.userId,

@@ -6,6 +6,8 @@ import type {
   EvaluationOutput,
   Matrix,
   NeighbourLists,
+  PlacementInput,
+  PlacementResult,
   Progress,
   TrainingInput,
   TrainingOutput,
@@ -22,6 +24,7 @@ export interface EngineControl {
 /** The engine off the event loop. Errors arrive as EngineError with their code. */
 export interface EngineRunner {
   cluster(input: ClusterInput, control?: EngineControl): Promise<ClusterResult>
+  place(input: PlacementInput, control?: EngineControl): Promise<PlacementResult>
   train(input: TrainingInput, control?: EngineControl): Promise<TrainingOutput>
   evaluate(input: EvaluationInput, control?: EngineControl): Promise<EvaluationOutput>
   /** The k nearest other rows of every row, exact. */

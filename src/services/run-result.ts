@@ -1,4 +1,4 @@
-import type { ClusterResult } from '../engine/index.ts'
+import type { PlacementResult } from '../engine/index.ts'
 import type { Tx } from './app.ts'
 import type { Ref } from './id.ts'
 
@@ -22,7 +22,7 @@ export async function writeRunResult(
   tx: Tx,
   { projectId, id: runId }: Ref,
   itemIds: readonly string[],
-  result: ClusterResult,
+  result: PlacementResult,
   onRows: (written: number, total: number) => void,
 ): Promise<void> {
   const { labels, confidence, parent, parentSimilarity, parentProbability, subtreeSize, clusterSizes, roots } = result

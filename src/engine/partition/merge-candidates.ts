@@ -46,35 +46,54 @@ export function mergeCandidates(
   constraints?: Constraints,
   options: MergeOptions = {},
 ): MergeCandidates {
+  const { n, k, ids, similarities } = lists
+  const edges: EdgeSource = (visit) => {
+    for (let v = 0; v < n; v++) {
+      for (let e = v * k; e < (v + 1) * k; e++) {
+        if (ids[e] >= 0) visit(v, ids[e], similarities[e], () => probability(v, ids[e], similarities[e]))
+      }
+    }
+  }
+  return rankMerges(labels, company, confidence, edges, constraints, options)
+}
+
+/** Shows every edge to the visitor; its probability is asked for only where the edge counts. */
+export type EdgeSource = (visit: (v: number, u: number, similarity: number, probability: () => number) => void) => void
+
+/** `mergeCandidates` over edges from anywhere. */
+export function rankMerges(
+  labels: Labels,
+  company: Float64Array,
+  confidence: Float32Array,
+  edges: EdgeSource,
+  constraints?: Constraints,
+  options: MergeOptions = {},
+): MergeCandidates {
   let clusters = 0
   for (const label of labels) clusters = Math.max(clusters, label + 1)
   const { limit = Math.max(1000, clusters), perCluster = 10 } = options
-  const { n, k, ids, similarities } = lists
   const above = ranking(confidence)
   const keyOf = (a: number, b: number) => Math.min(labels[a], labels[b]) * clusters + Math.max(labels[a], labels[b])
   const decided = new Set<number>()
   const cannotLinks = constraints?.cannotLinks ?? new Int32Array(0)
   for (let e = 0; e < cannotLinks.length; e += 2) decided.add(keyOf(cannotLinks[e], cannotLinks[e + 1]))
-  const isExcluded = new Uint8Array(n)
+  const isExcluded = new Uint8Array(labels.length)
   for (const v of constraints?.excluded ?? []) isExcluded[v] = 1
 
-  const best = new Map<number, { v: number; e: number; p: number }>()
-  for (let v = 0; v < n; v++) {
-    if (isExcluded[v]) continue
-    for (let e = v * k; e < (v + 1) * k; e++) {
-      if (ids[e] < 0 || labels[ids[e]] === labels[v] || isExcluded[ids[e]]) continue
-      const key = keyOf(v, ids[e])
-      if (decided.has(key)) continue
-      const p = probability(v, ids[e], similarities[e])
-      const held = best.get(key)
-      if (!held || p > held.p) best.set(key, { v, e, p })
-    }
-  }
+  const best = new Map<number, { v: number; u: number; similarity: number; p: number }>()
+  edges((v, u, similarity, probability) => {
+    if (labels[u] === labels[v] || isExcluded[v] || isExcluded[u]) return
+    const key = keyOf(v, u)
+    if (decided.has(key)) return
+    const p = probability()
+    const held = best.get(key)
+    if (!held || p > held.p) best.set(key, { v, u, similarity, p })
+  })
   const ranked = [...best]
     .map(([key, edge]) => {
       const left = Math.floor(key / clusters)
       const right = key % clusters
-      return { ...edge, left, right, key, priority: edge.p * company[edge.v] * company[ids[edge.e]] }
+      return { ...edge, left, right, key, priority: edge.p * company[edge.v] * company[edge.u] }
     })
     .sort((a, b) => b.priority - a.priority || a.key - b.key)
   const taken = new Int32Array(clusters)
@@ -90,9 +109,9 @@ export function mergeCandidates(
     count: kept.length,
     left: Int32Array.from(kept, ({ left }) => left),
     right: Int32Array.from(kept, ({ right }) => right),
-    child: Int32Array.from(kept, ({ v, e }) => (above(v, ids[e]) ? ids[e] : v)),
-    parent: Int32Array.from(kept, ({ v, e }) => (above(v, ids[e]) ? v : ids[e])),
-    similarity: Float32Array.from(kept, ({ e }) => similarities[e]),
+    child: Int32Array.from(kept, ({ v, u }) => (above(v, u) ? u : v)),
+    parent: Int32Array.from(kept, ({ v, u }) => (above(v, u) ? v : u)),
+    similarity: Float32Array.from(kept, ({ similarity }) => similarity),
     probability: Float32Array.from(kept, ({ p }) => p),
     priority: Float64Array.from(kept, ({ priority }) => priority),
   }

@@ -702,6 +702,7 @@ export interface NexusGenFieldTypes {
     job: NexusGenRootTypes['Job']; // Job!
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
     ledgerRevision: number; // Int!
+    isIncremental: boolean; // Boolean!
     parent: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
     vertexCount: number; // Int!
     clusterCount: number; // Int!
@@ -1382,6 +1383,7 @@ export interface NexusGenFieldTypeNames {
     job: 'Job'
     model: 'ModelVersion'
     ledgerRevision: 'Int'
+    isIncremental: 'Boolean'
     parent: 'ClusterRun'
     vertexCount: 'Int'
     clusterCount: 'Int'
