@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { openBucketReader } from './infra/bucket-reader-s3.ts'
 import { createBulkWriter } from './infra/bulk-writer.ts'
 import { type Database, openDatabase } from './infra/database.ts'
+import { openEmbedderHost } from './infra/embedder-host.ts'
 import { openEngineRunner } from './infra/engine-runner.ts'
 import { openLocalFileStore } from './infra/file-store-local.ts'
 import { openS3FileStore } from './infra/file-store-s3.ts'
@@ -32,6 +33,8 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     ? await openS3FileStore(config.s3, path.join(config.dataDir, 'staging'))
     : await openLocalFileStore(path.join(config.dataDir, 'files'))
   const engine = openEngineRunner()
+  const images = createImageCodec({ maxPixels: config.maxImagePixels })
+  const embedders = openEmbedderHost(images)
   const app: App = {
     config,
     prisma: db.prisma,
@@ -40,7 +43,8 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     queue: await openPgBossQueue(db.pool, log),
     engine,
     files,
-    images: createImageCodec({ maxPixels: config.maxImagePixels }),
+    images,
+    embedders,
     buckets: openBucketReader(config.s3Access),
     fetch: createGuardedFetch({ allowedNetworks: config.allowedNetworks }),
     tokens: createTokens(loadSigningSecret(config.signingSecret, config.dataDir), { adminToken: config.adminToken }),
@@ -57,6 +61,7 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     close: async () => {
       await app.queue.stop()
       await engine.close()
+      await embedders.close()
       await app.tracing.close()
       await db.close()
     },

@@ -66,7 +66,8 @@ describe('imports go towards services and engine', () => {
 
   it('adapters import ports of services, and only they use the packages they adapt', () => {
     expect(offenders('infra', (imported) => /^(jobs|resolvers|schema)\//.test(imported))).toEqual([])
-    const adapted = /^(pg|pg-boss|sharp|@aws-sdk\/.*|@electric-sql\/.*|@prisma\/adapter-pg)$/
+    const adapted =
+      /^(pg|pg-boss|sharp|@aws-sdk\/.*|@vladmandic\/.*|onnxruntime-web|@electric-sql\/.*|@prisma\/adapter-pg)$/
     const users = files.filter(
       (file) => !file.startsWith('infra/') && importsOf(file).some((name) => adapted.test(name)),
     )

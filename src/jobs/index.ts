@@ -1,6 +1,8 @@
 import { buildEmbeddingIndex } from './build-embedding-index.ts'
 import { buildReviewQueue } from './build-review-queue.ts'
+import { checkModel } from './check-model.ts'
 import { clusterItems } from './cluster-items.ts'
+import { embedItems } from './embed-items.ts'
 import { freezeDataset } from './freeze-dataset.ts'
 import { importItems } from './import-items.ts'
 import { trainModel } from './train-model.ts'
@@ -9,6 +11,8 @@ import { writeExport } from './write-export.ts'
 /** The code of every job; start-up checks that each declared job is here once. */
 export const jobHandlers = [
   importItems,
+  checkModel,
+  embedItems,
   buildEmbeddingIndex,
   clusterItems,
   buildReviewQueue,

@@ -3,6 +3,7 @@ import { DomainError } from '../services/errors.ts'
 import * as imports from '../services/imports.ts'
 import * as items from '../services/items.ts'
 import * as media from '../services/media.ts'
+import { searchByPicture } from '../services/picture-search.ts'
 import type { CropBox } from '../services/ports.ts'
 import * as similarity from '../services/similarity.ts'
 import * as uploads from '../services/uploads.ts'
@@ -58,10 +59,14 @@ export async function projectItems({ id }: Project, args: ItemsArgs, { app, view
   }
 }
 
-/** A raw vector is searched in the project named, or in the one of the key. */
+/** A raw vector or a picture is searched in the project named, or in the one of the key. */
 export function similaritySearch(
   _root: unknown,
-  args: { input: { itemId?: string | null; vector?: number[] | null }; first: number; projectId?: string | null },
+  args: {
+    input: { itemId?: string | null; vector?: number[] | null; stagedUrl?: string | null }
+    first: number
+    projectId?: string | null
+  },
   { app, viewer }: Context,
 ) {
   const { input, first, projectId } = args
@@ -71,6 +76,7 @@ export function similaritySearch(
   const project = projectId ? decodeRoot('Project', projectId, 'projectId') : viewer.keyScope?.projectId
   if (!project)
     throw new DomainError('INVALID', 'projectId must be given with a personal token', { path: ['projectId'] })
+  if (input.stagedUrl) return searchByPicture(app, viewer, project, input.stagedUrl, first)
   return similarity.searchByVector(app, viewer, project, input.vector as number[], first)
 }
 

@@ -9,6 +9,7 @@ import { commonTypes } from './common.ts'
 import { describeCommon } from './common-descriptions.ts'
 import { datasetVersionTypes } from './dataset-version.ts'
 import { decisionTypes } from './decision.ts'
+import { embedderTypes } from './embedder.ts'
 import { identityTypes } from './identity.ts'
 import { itemTypes } from './item.ts'
 import { jobTypes } from './job.ts'
@@ -48,6 +49,7 @@ const config: nexus.core.SchemaConfig = {
     calibrationTypes,
     trainingRunTypes,
     datasetVersionTypes,
+    embedderTypes,
     userErrorTypes,
   ],
   outputs: { schema: SDL_PATH, typegen: TYPEGEN_PATH },

@@ -114,10 +114,14 @@ export const itemTypes = [
   }),
   inputObjectType({
     name: 'SimilaritySearchInput',
-    description: 'Exactly one of itemId and vector.',
+    description: 'Exactly one of itemId, vector and stagedUrl.',
     definition(t) {
       t.id('itemId', { description: 'By an item.' })
       t.list.nonNull.float('vector', { description: "By a raw vector of the project's dimension." })
+      t.field('stagedUrl', {
+        type: 'URL',
+        description: "By a picture: a stagedUrl of createUpload, embedded with the project's embedder.",
+      })
     },
   }),
   inputObjectType({
@@ -141,7 +145,7 @@ export const itemTypes = [
       t.nonNull.field('manifestUrl', {
         type: 'URL',
         description:
-          'Manifest: JSONL or CSV with externalKey, image and optional embedding, label, box and metadata columns. A stagedUrl of createUpload, or a file: address below a folder that the server allows.',
+          'Manifest: JSONL, CSV or Parquet with externalKey, image and optional embedding, label, box and metadata columns; an .npy or raw .bin with a key or .meta label file; a folder of images, one folder a label where labels are known; or a zip archive of any of these. A stagedUrl of createUpload; a file: address or an s3: address that the server allows; or an http(s) address.',
       })
       t.nonNull.field('onExisting', {
         type: 'ImportConflict',

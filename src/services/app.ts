@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import type { PrismaClient } from '../generated/prisma/client.ts'
 import type { BucketReader } from './bucket-port.ts'
 import type { BulkWriter } from './bulk-port.ts'
+import type { EmbedderHost } from './embedder-port.ts'
 import type { EngineRunner } from './engine-port.ts'
 
 import type { GuardedFetch } from './guarded-fetch-port.ts'
@@ -24,6 +25,8 @@ export interface App {
   readonly indexes: IndexBuilder
   readonly queue: JobQueue
   readonly engine: EngineRunner
+  /** Turns pictures into vectors. */
+  readonly embedders: EmbedderHost
   readonly files: FileStore
   readonly images: ImageCodec
   /** Buckets that imports read; `files` has its own. */

@@ -9,8 +9,13 @@ const refuse = (message: string) => invalid(message, 'input', 'manifestUrl')
 export function parseBucketUrl(url: string): { bucket: string; key: string } {
   const match = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/(.*)$/.exec(url)
   if (!match) throw refuse(`the address of an object must be s3://bucket/key: got ${url}`)
-  const [, bucket, key] = match as unknown as [string, string, string]
-  return { bucket, key: decodeURIComponent(key) }
+  const [, bucket, raw] = match as unknown as [string, string, string]
+  const key = decodeURIComponent(raw)
+  // Some servers keep objects as files, and would follow this out of the prefix that is allowed.
+  if (key.split('/').some((part) => part === '..' || part === '.')) {
+    throw refuse(`the key of an object must have no part . or ..: got ${url}`)
+  }
+  return { bucket, key }
 }
 
 /** Whether IMPORT_BUCKETS names the bucket, or a prefix that the key begins with. */

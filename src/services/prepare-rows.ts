@@ -148,7 +148,12 @@ async function preparePictures(
   )
 }
 
-function problemOf({ label, box }: ManifestRow, found: readonly EmbeddedSubject[], { subject }: Embedder) {
+/** Why what was found in a picture can not stand for its row. */
+export function problemOf(
+  { label, box }: Pick<ManifestRow, 'label' | 'box'>,
+  found: readonly EmbeddedSubject[],
+  { subject }: Embedder,
+): string | undefined {
   if (found.length === 0) return `no ${subject ?? 'subject'} was found in the ${box ? 'box' : 'picture'}`
   if (label && found.length > 1) {
     return `the label ${label} must mean one ${subject ?? 'subject'}: the picture has ${found.length}; give the box of the one that is meant, or no label`
@@ -157,7 +162,7 @@ function problemOf({ label, box }: ManifestRow, found: readonly EmbeddedSubject[
 }
 
 /** The largest subject has the key of the row, the others the key with #2, #3 and so on. */
-const itemsOf = (row: ReadyRow, subjects: readonly EmbeddedSubject[]): ReadyRow[] =>
+export const itemsOf = (row: ReadyRow, subjects: readonly EmbeddedSubject[]): ReadyRow[] =>
   subjects.map(({ vector, box }, i) => ({
     ...row,
     externalKey: i === 0 ? row.externalKey : `${row.externalKey}#${i + 1}`,

@@ -72,13 +72,14 @@ export async function getStagedUpload(
   app: App,
   projectId: string,
   stagedUrl: string,
+  field = 'manifestUrl',
 ): Promise<Upload & { fileKey: string }> {
   const [ofProject, id = ''] = stagedUrl.slice(STAGED_SCHEME.length).split('/')
   const upload =
     ofProject === projectId && /^[0-9a-f-]{36}$/.test(id)
       ? await app.prisma.upload.findUnique({ where: { projectId_id: { projectId, id } } })
       : null
-  if (!upload) throw invalid(`manifestUrl names no upload of this project: ${stagedUrl}`, 'input', 'manifestUrl')
+  if (!upload) throw invalid(`${field} names no upload of this project: ${stagedUrl}`, 'input', field)
   if (!upload.fileKey) {
     throw new DomainError(
       'INVALID_STATE',

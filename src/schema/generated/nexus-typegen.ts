@@ -18,6 +18,7 @@ import type { QueueCount } from "./../../services/review-tasks"
 import type { EffortPoint, StopSuggestion } from "./../../services/effort-curve"
 import type { AnnotatorStats } from "./../../services/annotator-stats"
 import type { ReviewSettings } from "./../../services/review-settings"
+import type { ProjectEmbedder } from "./../../services/project-embedder"
 
 
 
@@ -124,6 +125,11 @@ export interface NexusGenInputs {
     name?: string | null; // String
     state?: NexusGenEnums['IdentityState'] | null; // IdentityState
   }
+  ImportModelInput: { // input type
+    projectId: string; // ID!
+    stagedUrl: NexusGenScalars['URL']; // URL!
+    idempotencyKey: string; // ID!
+  }
   ItemFilter: { // input type
     unassigned?: boolean | null; // Boolean
     externalKeys?: string[] | null; // [String!]
@@ -171,6 +177,12 @@ export interface NexusGenInputs {
   RevokeApiKeyInput: { // input type
     apiKeyId: string; // ID!
   }
+  SetEmbedderInput: { // input type
+    projectId: string; // ID!
+    kind?: NexusGenEnums['EmbedderKind'] | null; // EmbedderKind
+    modelVersionId?: string | null; // ID
+    trustStoredVectors: boolean; // Boolean!
+  }
   SetMembershipInput: { // input type
     projectId: string; // ID!
     userId: string; // ID!
@@ -179,6 +191,7 @@ export interface NexusGenInputs {
   SimilaritySearchInput: { // input type
     itemId?: string | null; // ID
     vector?: number[] | null; // [Float!]
+    stagedUrl?: NexusGenScalars['URL'] | null; // URL
   }
   SplitChange: { // input type
     identityId: string; // ID!
@@ -230,6 +243,7 @@ export interface NexusGenEnums {
   ClusterRunState: "QUEUED" | "RUNNING" | "READY" | "PUBLISHED" | "SUPERSEDED" | "FAILED" | "CANCELED"
   ConstraintKind: "MUST_LINK" | "CANNOT_LINK" | "EXCLUDED"
   DecisionKind: "MERGE" | "SPLIT" | "MOVE" | "CONFIRM" | "EXCLUDE" | "RENAME" | "LOCK" | "REVERT"
+  EmbedderKind: "FACES" | "MODEL"
   ExportFormat: "JSONL" | "CSV" | "PARQUET" | "IMAGE_FOLDER" | "COCO" | "LEARN_TO_CLUSTER" | "FIFTYONE"
   IdentityOrder: "RISK_DESC" | "SIZE_DESC" | "UPDATED_DESC" | "NAME_ASC"
   IdentityState: "PROPOSED" | "CONFIRMED" | "LOCKED" | "MERGED" | "DISSOLVED"
@@ -387,6 +401,7 @@ export interface NexusGenObjects {
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   EffortPoint: EffortPoint;
+  Embedder: ProjectEmbedder;
   Estimate: { // root type
     value: number; // Float!
     low: number; // Float!
@@ -424,6 +439,11 @@ export interface NexusGenObjects {
   }
   IdentityUpdateResult: { // root type
     identity?: NexusGenRootTypes['Identity'] | null; // Identity
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  ImportModelPayload: { // root type
+    model?: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+    job?: NexusGenRootTypes['Job'] | null; // Job
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   Item: Item;
@@ -524,6 +544,11 @@ export interface NexusGenObjects {
     name: string; // String!
     seconds: number; // Float!
     peakRssBytes: number; // Float!
+  }
+  SetEmbedderPayload: { // root type
+    project?: NexusGenRootTypes['Project'] | null; // Project
+    job?: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   SetMembershipPayload: { // root type
     membership?: NexusGenRootTypes['Membership'] | null; // Membership
@@ -833,6 +858,10 @@ export interface NexusGenFieldTypes {
     precision: NexusGenRootTypes['Estimate']; // Estimate!
     recall: NexusGenRootTypes['Estimate']; // Estimate!
   }
+  Embedder: { // field return type
+    kind: NexusGenEnums['EmbedderKind']; // EmbedderKind!
+    model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+  }
   Estimate: { // field return type
     value: number; // Float!
     low: number; // Float!
@@ -904,6 +933,11 @@ export interface NexusGenFieldTypes {
   }
   IdentityUpdateResult: { // field return type
     identity: NexusGenRootTypes['Identity'] | null; // Identity
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  ImportModelPayload: { // field return type
+    model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+    job: NexusGenRootTypes['Job'] | null; // Job
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   Item: { // field return type
@@ -1007,6 +1041,8 @@ export interface NexusGenFieldTypes {
     activateModel: NexusGenRootTypes['ActivateModelPayload']; // ActivateModelPayload!
     createDatasetVersion: NexusGenRootTypes['CreateDatasetVersionPayload']; // CreateDatasetVersionPayload!
     createExport: NexusGenRootTypes['CreateExportPayload']; // CreateExportPayload!
+    importModel: NexusGenRootTypes['ImportModelPayload']; // ImportModelPayload!
+    setEmbedder: NexusGenRootTypes['SetEmbedderPayload']; // SetEmbedderPayload!
   }
   PageInfo: { // field return type
     hasNextPage: boolean; // Boolean!
@@ -1048,6 +1084,8 @@ export interface NexusGenFieldTypes {
     modelVersions: NexusGenRootTypes['ModelVersionConnection']; // ModelVersionConnection!
     trainingRuns: NexusGenRootTypes['TrainingRunConnection']; // TrainingRunConnection!
     datasetVersions: NexusGenRootTypes['DatasetVersionConnection']; // DatasetVersionConnection!
+    embedder: NexusGenRootTypes['Embedder'] | null; // Embedder
+    hasEmbedder: boolean; // Boolean!
   }
   ProjectConnection: { // field return type
     edges: NexusGenRootTypes['ProjectEdge'][]; // [ProjectEdge!]!
@@ -1155,6 +1193,11 @@ export interface NexusGenFieldTypes {
     name: string; // String!
     seconds: number; // Float!
     peakRssBytes: number; // Float!
+  }
+  SetEmbedderPayload: { // field return type
+    project: NexusGenRootTypes['Project'] | null; // Project
+    job: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   SetMembershipPayload: { // field return type
     membership: NexusGenRootTypes['Membership'] | null; // Membership
@@ -1514,6 +1557,10 @@ export interface NexusGenFieldTypeNames {
     precision: 'Estimate'
     recall: 'Estimate'
   }
+  Embedder: { // field return type name
+    kind: 'EmbedderKind'
+    model: 'ModelVersion'
+  }
   Estimate: { // field return type name
     value: 'Float'
     low: 'Float'
@@ -1585,6 +1632,11 @@ export interface NexusGenFieldTypeNames {
   }
   IdentityUpdateResult: { // field return type name
     identity: 'Identity'
+    userErrors: 'UserError'
+  }
+  ImportModelPayload: { // field return type name
+    model: 'ModelVersion'
+    job: 'Job'
     userErrors: 'UserError'
   }
   Item: { // field return type name
@@ -1688,6 +1740,8 @@ export interface NexusGenFieldTypeNames {
     activateModel: 'ActivateModelPayload'
     createDatasetVersion: 'CreateDatasetVersionPayload'
     createExport: 'CreateExportPayload'
+    importModel: 'ImportModelPayload'
+    setEmbedder: 'SetEmbedderPayload'
   }
   PageInfo: { // field return type name
     hasNextPage: 'Boolean'
@@ -1729,6 +1783,8 @@ export interface NexusGenFieldTypeNames {
     modelVersions: 'ModelVersionConnection'
     trainingRuns: 'TrainingRunConnection'
     datasetVersions: 'DatasetVersionConnection'
+    embedder: 'Embedder'
+    hasEmbedder: 'Boolean'
   }
   ProjectConnection: { // field return type name
     edges: 'ProjectEdge'
@@ -1836,6 +1892,11 @@ export interface NexusGenFieldTypeNames {
     name: 'String'
     seconds: 'Float'
     peakRssBytes: 'Float'
+  }
+  SetEmbedderPayload: { // field return type name
+    project: 'Project'
+    job: 'Job'
+    userErrors: 'UserError'
   }
   SetMembershipPayload: { // field return type name
     membership: 'Membership'
@@ -2110,6 +2171,12 @@ export interface NexusGenArgTypes {
     }
     createExport: { // args
       input: NexusGenInputs['CreateExportInput']; // CreateExportInput!
+    }
+    importModel: { // args
+      input: NexusGenInputs['ImportModelInput']; // ImportModelInput!
+    }
+    setEmbedder: { // args
+      input: NexusGenInputs['SetEmbedderInput']; // SetEmbedderInput!
     }
   }
   Project: {
