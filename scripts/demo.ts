@@ -341,7 +341,7 @@ async function claim(api: Api, projectId: string, count: number): Promise<Answer
   }
 }
 
-const TASK = `id revision kind priority edge { probability child { item { externalKey } } parent { item { externalKey } } } panels { memberCount }`
+const TASK = `id revision kind priority edge { probability } panels { memberCount identity { id } items { id externalKey } }`
 
 async function showReview(api: Api, projectId: string, runId: string): Promise<void> {
   const { clusterRun } = await api.query(
@@ -354,9 +354,14 @@ async function showReview(api: Api, projectId: string, runId: string): Promise<v
   const tasks = await claim(api, projectId, 4)
   say('   head of the review queue, by expected wrong pairs:')
   for (const { kind, priority, edge, panels } of tasks) {
-    say(
-      `     ${priority.toFixed(1).padStart(7)}  ${kind.padEnd(5)} ${edge.child.item.externalKey} (${panels[0].memberCount}) = ${edge.parent.item.externalKey} (${panels[1].memberCount})?  p ${edge.probability.toFixed(2)}`,
-    )
+    const names = panels.map(({ items, memberCount }: Answer) => `${items[0]?.externalKey} (${memberCount})`)
+    const what =
+      kind === 'OUTLIERS'
+        ? `which of ${panels[0].items.length} do not belong to ${names[0]}?`
+        : kind === 'ASSIGN'
+          ? `${names[0]} goes to ${names.slice(1).join(' or ')}?`
+          : `${names.join(' = ')}?  p ${edge.probability.toFixed(2)}`
+    say(`     ${priority.toFixed(1).padStart(7)}  ${kind.padEnd(8)} ${what}`)
   }
   if (tasks.length > 0)
     await api.mutate('releaseReviewTasks', 'ReleaseReviewTasksInput', 'tasks { id }', {
@@ -370,10 +375,7 @@ async function answerQuestions(api: Api, projectId: string, truth: ReadonlyMap<s
   let tasks = await claim(api, projectId, BATCH)
   const counts = { answers: 0, same: 0, different: 0 }
   while (tasks.length > 0 && counts.answers < QUESTIONS) {
-    const answers = tasks.slice(0, QUESTIONS - counts.answers).map(({ id, revision, edge }) => {
-      const isSame = truth.get(edge.child.item.externalKey)?.name === truth.get(edge.parent.item.externalKey)?.name
-      return { taskId: id, expectedRevision: revision, verdict: isSame ? 'SAME' : 'DIFFERENT', durationMs: 1000 }
-    })
+    const answers = tasks.slice(0, QUESTIONS - counts.answers).map((task) => answerTruly(task, truth))
     const { submitReviewAnswers } = await api.mutate(
       'submitReviewAnswers',
       'SubmitReviewAnswersInput',
@@ -381,7 +383,7 @@ async function answerQuestions(api: Api, projectId: string, truth: ReadonlyMap<s
       { answers, claimNext: counts.answers + answers.length < QUESTIONS ? BATCH : 0 },
     )
     submitReviewAnswers.results.forEach((result: Answer, i: number) => {
-      // A task that an answer of the same batch made needless is no answer.
+      // A task that an answer of the same batch made needless is no answer, nor does gold count.
       if (!result.decision) return
       counts.answers++
       if (answers[i]?.verdict === 'SAME') counts.same++
@@ -392,6 +394,21 @@ async function answerQuestions(api: Api, projectId: string, truth: ReadonlyMap<s
   }
   progress.stop()
   return { ...counts, seconds: seconds(at) }
+}
+
+/** What a perfect annotator says. */
+function answerTruly({ id, revision, kind, panels }: Answer, truth: ReadonlyMap<string, DemoPicture>) {
+  const nameOf = (item: Answer) => truth.get(item.externalKey)?.name
+  const answer = { taskId: id, expectedRevision: revision, durationMs: 1000 }
+  const [left, ...others] = panels
+  if (kind === 'OUTLIERS') {
+    const strangers = left.items.filter((item: Answer) => nameOf(item) !== nameOf(left.items[0]))
+    const outlierItemIds = strangers.map((item: Answer) => item.id)
+    return { ...answer, verdict: strangers.length > 0 ? 'DIFFERENT' : 'SAME', outlierItemIds }
+  }
+  const home = others.find(({ items }: Answer) => nameOf(items[0]) === nameOf(left.items[0]))
+  if (kind === 'ASSIGN' && home) return { ...answer, verdict: 'SAME', identityId: home.identity.id }
+  return { ...answer, verdict: home ? 'SAME' : 'DIFFERENT' }
 }
 
 /** Accepts proposed identities whose members are all the same emoji, as a person who looks at them would. */

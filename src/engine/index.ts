@@ -41,6 +41,7 @@ export {
   NO_CHANGE,
   type ProbabilityMap,
 } from './review/probability-map.ts'
+export { edgePriority, mergePriority } from './review/question-priority.ts'
 export {
   type TrainingInput,
   type TrainingOutput,

@@ -14,8 +14,10 @@ import { DomainError } from '../services/errors.ts'
 import { readKnownLabels } from '../services/known-labels.ts'
 import { readAll } from '../services/media.ts'
 import { readRunBase } from '../services/run-base.ts'
+import { findReviewSettings } from '../services/review-settings.ts'
 import { compileConstraints, readLedger } from '../services/run-constraints.ts'
 import { clearRunResult, histogramOf, writeRunResult } from '../services/run-result.ts'
+import { addSameImageLinks } from '../services/same-image.ts'
 import { refreshStatistics } from '../services/statistics.ts'
 import { implementJob } from './implement-job.ts'
 
@@ -70,7 +72,9 @@ export const clusterItems = implementJob(
       )
     }
     const labels = await readKnownLabels(app, projectId, itemIds)
-    const constraints = compileConstraints(ledger.constraints, itemIds)
+    const human = compileConstraints(ledger.constraints, itemIds)
+    const { isSameImageApart } = await findReviewSettings(app, projectId)
+    const constraints = isSameImageApart ? await addSameImageLinks(app, projectId, itemIds, human) : human
     const control: EngineControl = {
       signal,
       onProgress: ({ phase, completed, total }) => progress(phase, completed, total),
@@ -115,7 +119,7 @@ export const clusterItems = implementJob(
             ledgerRevision: ledger.ledgerRevision,
             vertexCount: itemIds.length,
             clusterCount: result.clusterSizes.length,
-            constraintsHonoured: result.constraintsHonoured,
+            constraintsHonoured: (human.mustLinks.length + human.cannotLinks.length) / 2 + human.excluded.length,
             incremental: isPlaced,
             chosen: chosen as Prisma.InputJsonObject,
             backend: result.backend.name,

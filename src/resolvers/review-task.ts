@@ -1,5 +1,13 @@
-import type { Item, Project, ReviewAnswer, ReviewTask, ReviewTaskKind, User } from '../generated/prisma/client.ts'
-import type { Panel } from '../services/review-questions.ts'
+import type {
+  Item,
+  Project,
+  ReviewAnswer,
+  ReviewSkipReason,
+  ReviewTask,
+  ReviewTaskKind,
+  User,
+} from '../generated/prisma/client.ts'
+import type { Panel, Panels } from '../services/review-questions.ts'
 import * as review from '../services/review-tasks.ts'
 import type { GraphEdgeSource } from './cluster-run.ts'
 import type { Context } from './context.ts'
@@ -15,11 +23,12 @@ export interface PanelSource extends Panel {
 export const id = (task: ReviewTask) => encodeId('ReviewTask', task)
 
 export function panels(task: ReviewTask): PanelSource[] {
-  const { left, right } = task.panels as unknown as { left: Panel; right?: Panel }
+  const { left, right, candidates = [] } = task.panels as unknown as Panels
   const { projectId, leftIdentityId, rightIdentityId } = task
   return [
     { ...left, projectId, identityId: leftIdentityId },
     ...(right ? [{ ...right, projectId, identityId: rightIdentityId }] : []),
+    ...candidates.map((candidate) => ({ ...candidate, projectId, identityId: candidate.identityId ?? null })),
   ]
 }
 
@@ -72,6 +81,7 @@ export const claimReviewTasks = payload(
 interface SubmitInput {
   answers: (review.ReviewAnswerInput & { taskId: string })[]
   claimNext: number
+  kinds?: ReviewTaskKind[] | null
   idempotencyKey: string
 }
 
@@ -90,9 +100,9 @@ export const submitReviewAnswers = payload(
     })
     const { results, nextTasks } = await review.submitReviewAnswers(app, viewer, { ...input, projectId, answers })
     return {
-      results: results.map(({ task, decisionId, refusal }) => ({
+      results: results.map(({ task, decision, decisionId, refusal }) => ({
         task,
-        decision: decisionId ? load.decision.load({ projectId, id: decisionId }) : null,
+        decision: decision ?? (decisionId ? load.decision.load({ projectId, id: decisionId }) : null),
         userErrors: refusal ? [toUserErrorSource(refusal)] : [],
       })),
       nextTasks,
@@ -122,3 +132,20 @@ export const releaseReviewTasks = payload(
   },
   { tasks: [] },
 )
+
+export const skipReviewTasks = payload(
+  async (
+    { input }: { input: { taskIds: string[]; reason: ReviewSkipReason; comment?: string | null } },
+    { app, viewer },
+  ) => {
+    const { projectId, ids } = decodeTasks(input.taskIds)
+    return { tasks: await review.skipReviewTasks(app, viewer, { ...input, projectId, taskIds: ids }) }
+  },
+  { tasks: [] },
+)
+
+export const watchMyTasks = (_root: unknown, { projectId }: { projectId: string }, { app, viewer }: Context) =>
+  review.watchMyTasks(app, viewer, decodeRoot('Project', projectId, 'projectId'))
+
+/** Each event is the row itself. */
+export const event = (task: ReviewTask) => task

@@ -2,8 +2,10 @@ import * as resolve from '../resolvers/review-task.ts'
 import {
   enumType,
   extendType,
+  idArg,
   inputArg,
   inputObjectType,
+  nonNull,
   objectType,
   payloadType,
   prismaRow,
@@ -45,6 +47,17 @@ const ReviewVerdict = enumType({
   ],
 })
 
+const ReviewSkipReason = enumType({
+  name: 'ReviewSkipReason',
+  description: 'Why somebody would rather not answer.',
+  members: [
+    { name: 'UNCLEAR_IMAGE', description: 'The pictures do not show enough.' },
+    { name: 'NEEDS_EXPERT', description: 'Somebody who knows these subjects should look.' },
+    { name: 'BAD_QUESTION', description: 'The question makes no sense as it is asked.' },
+    { name: 'OTHER', description: 'Anything else: say it in the comment.' },
+  ],
+})
+
 const ReviewTask = objectType({
   name: 'ReviewTask',
   description: 'A question for one person.',
@@ -57,7 +70,8 @@ const ReviewTask = objectType({
     t.nonNull.float('priority', { description: 'Expected wrong pairs that a right answer removes: the queue order.' })
     t.nonNull.list.nonNull.field('panels', {
       type: 'ReviewPanel',
-      description: 'Items to show: for EDGE and MERGE, left then right.',
+      description:
+        'Items to show. EDGE and MERGE: left then right. OUTLIERS: one grid, its first item the most typical. ASSIGN: the free item, then each suggested identity.',
       resolve: resolve.panels,
     })
     t.field('edge', {
@@ -135,6 +149,7 @@ export const reviewTaskTypes = [
   ReviewTaskKind,
   ReviewTaskState,
   ReviewVerdict,
+  ReviewSkipReason,
   ReviewTask,
   ReviewAnswer,
   ReviewPanel,
@@ -173,6 +188,7 @@ export const reviewTaskTypes = [
     definition(t) {
       t.nonNull.list.nonNull.field('answers', { type: 'ReviewAnswerInput', description: 'Answers, at most 25.' })
       t.nonNull.int('claimNext', { default: 0, description: 'Hold this many new tasks in the same call.' })
+      t.list.nonNull.field('kinds', { type: 'ReviewTaskKind', description: 'New tasks of these kinds only.' })
       t.nonNull.id('idempotencyKey', { description: 'Safe to repeat with the same key.' })
     },
   }),
@@ -208,6 +224,21 @@ export const reviewTaskTypes = [
   }),
   payloadType('ReleaseReviewTasksPayload', 'Released.', (t) => {
     t.nonNull.list.nonNull.field('tasks', { type: 'ReviewTask', description: 'Tasks given back.' })
+  }),
+  inputObjectType({
+    name: 'SkipReviewTasksInput',
+    description: 'Skip.',
+    definition(t) {
+      t.nonNull.list.nonNull.id('taskIds', { description: 'Tasks, at most 25.' })
+      t.nonNull.field('reason', { type: 'ReviewSkipReason', description: 'Why.' })
+      t.string('comment', { description: 'More about it, at most 1,000 characters.' })
+    },
+  }),
+  payloadType('SkipReviewTasksPayload', 'Skipped.', (t) => {
+    t.nonNull.list.nonNull.field('tasks', {
+      type: 'ReviewTask',
+      description: 'Tasks given back, never to be offered to the caller again.',
+    })
   }),
   extendType({
     type: 'Project',
@@ -245,6 +276,24 @@ export const reviewTaskTypes = [
         description: 'Give held tasks back.',
         args: inputArg('ReleaseReviewTasksInput'),
         resolve: resolve.releaseReviewTasks,
+      })
+      t.nonNull.field('skipReviewTasks', {
+        type: 'SkipReviewTasksPayload',
+        description: 'Give held tasks back with a reason; they are not offered to the caller again.',
+        args: inputArg('SkipReviewTasksInput'),
+        resolve: resolve.skipReviewTasks,
+      })
+    },
+  }),
+  extendType({
+    type: 'Subscription',
+    definition(t) {
+      t.nonNull.field('myTasksChanged', {
+        type: 'ReviewTask',
+        description: 'Held tasks that changed or lapsed under the caller.',
+        args: { projectId: nonNull(idArg({ description: 'Project.' })) },
+        subscribe: resolve.watchMyTasks,
+        resolve: resolve.event as never,
       })
     },
   }),

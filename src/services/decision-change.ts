@@ -1,8 +1,8 @@
 import { invalid } from './errors.ts'
 
 /**
- * What a person can decide. The first four are the API's DecisionChange; `link` and `separate` are answers of the review
- * queue; the rest are updates of one identity.
+ * What a person can decide. The first four are the API's DecisionChange; `link`, `separate` and `sort` are answers of the
+ * review queue; the rest are updates of one identity.
  */
 export type DecisionChange =
   | { merge: { intoIdentityId: string; fromIdentityIds: string[] } }
@@ -11,6 +11,7 @@ export type DecisionChange =
   | { exclude: { itemIds: string[] } }
   | { link: { leftItemId: string; rightItemId: string } }
   | { separate: { leftItemId: string; rightItemId: string; leavingItemIds: string[] } }
+  | { sort: { anchorItemId: string; memberItemIds: string[]; outlierItemIds: string[] } }
   | { confirm: { identityId: string } }
   | { lock: { identityId: string } }
   | { rename: { identityId: string; name: string } }
@@ -60,6 +61,10 @@ export function namedItems(change: DecisionChange): string[] {
   if ('separate' in change) {
     const { leftItemId, rightItemId, leavingItemIds } = change.separate
     return [...new Set([leftItemId, rightItemId, ...leavingItemIds])]
+  }
+  if ('sort' in change) {
+    const { anchorItemId, memberItemIds, outlierItemIds } = change.sort
+    return [...new Set([anchorItemId, ...memberItemIds, ...outlierItemIds])]
   }
   return []
 }

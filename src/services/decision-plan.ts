@@ -118,6 +118,7 @@ class PlanBuilder {
     if ('exclude' in change) return this.#exclude(change.exclude.itemIds)
     if ('link' in change) return this.#link(change.link)
     if ('separate' in change) return this.#separate(change.separate)
+    if ('sort' in change) return this.#sort(change.sort)
     if ('confirm' in change) return this.#confirm(change.confirm.identityId)
     if ('lock' in change) return this.#change(change.lock.identityId, { state: 'LOCKED' }, 'LOCK')
     if ('rename' in change) return this.#change(change.rename.identityId, { name: change.rename.name }, 'RENAME')
@@ -330,6 +331,35 @@ class PlanBuilder {
     const id = this.#make()
     for (const { itemId, source } of leaving) this.#place(itemId, id, itemId === leftItemId ? 'HUMAN' : source)
     return 'SPLIT' as const
+  }
+
+  /** Some items belong with the anchor, others do not: those leave its identity, each on its own. */
+  #sort({
+    anchorItemId,
+    memberItemIds,
+    outlierItemIds,
+  }: {
+    anchorItemId: string
+    memberItemIds: string[]
+    outlierItemIds: string[]
+  }): DecisionKind {
+    const anchor = this.#memberOf(anchorItemId)
+    if (anchor) {
+      this.#live(anchor.identityId)
+      this.#place(anchorItemId, anchor.identityId, 'HUMAN')
+    }
+    for (const itemId of memberItemIds) {
+      // Whoever has left since the question was made is where a later decision put them.
+      if (!anchor || this.#memberOf(itemId)?.identityId !== anchor.identityId) continue
+      this.#place(itemId, anchor.identityId, 'HUMAN')
+      this.plan.statements.push(must(anchorItemId, itemId))
+    }
+    for (const itemId of outlierItemIds) {
+      const from = this.#memberOf(itemId)
+      if (anchor && from?.identityId === anchor.identityId) this.#place(itemId, null, null)
+      this.plan.statements.push(cannot(itemId, anchorItemId))
+    }
+    return outlierItemIds.length > 0 ? 'SPLIT' : 'CONFIRM'
   }
 
   #confirm(identityId: string): DecisionKind {

@@ -1,6 +1,6 @@
 import type { Decision, IdentityState, Prisma } from '../generated/prisma/client.ts'
 import type { Tx } from './app.ts'
-import { type DecisionState, emptyPlan, type MemberFacts, type Plan } from './decision-plan.ts'
+import { type DecisionState, emptyPlan, type MemberFacts, type Move, type Plan } from './decision-plan.ts'
 import { newId } from './id.ts'
 import { findNeedlessTasks } from './needless-tasks.ts'
 
@@ -20,6 +20,8 @@ export interface LedgerEntry {
   readonly payload: Prisma.InputJsonObject
   /** The decision that this one undoes. */
   readonly revertsId?: string
+  /** The review task whose answer this is. */
+  readonly taskId?: string
 }
 
 /** Writes one plan and its place in the ledger. The project row must be locked. */
@@ -80,11 +82,12 @@ function touchedBy(plan: Plan): Set<string> {
   return new Set([...plan.touched, ...targets, ...plan.identityChanges.keys(), ...made])
 }
 
-/** What several plans do together; no item is moved by two of them. */
+/** What several plans do together: where an item is moved by two of them, the later one counts. */
 function together(entries: readonly LedgerEntry[]): Plan {
   const whole = emptyPlan('MOVE')
+  const moves = new Map<string, Move>()
   for (const { plan } of entries) {
-    whole.moves.push(...plan.moves)
+    for (const move of plan.moves) moves.set(move.itemId, move)
     whole.newIdentities.push(...plan.newIdentities)
     whole.statements.push(...plan.statements)
     for (const id of plan.touched) whole.touched.add(id)
@@ -92,6 +95,7 @@ function together(entries: readonly LedgerEntry[]): Plan {
       whole.identityChanges.set(id, { ...whole.identityChanges.get(id), ...change })
     }
   }
+  whole.moves.push(...moves.values())
   return whole
 }
 
@@ -111,24 +115,39 @@ export async function writeDecisions(
   if (entries.length === 0) return []
   const { projectId } = actor
   const whole = together(entries)
-  const needless = await findNeedlessTasks({ prisma: tx }, projectId, state, whole, actor.taskId)
-  const placed = entries.map((entry, i) => ({ ...entry, id: newId(), place: i + 1 }))
+  const needless = await findNeedlessTasks(
+    { prisma: tx },
+    projectId,
+    state,
+    whole,
+    entries.flatMap(({ taskId }) => taskId ?? actor.taskId ?? []),
+  )
+  let before = state
+  const placed = entries.map((entry, i) => {
+    const step = { ...entry, id: newId(), place: i + 1, before }
+    // Only a later entry needs to know.
+    if (i + 1 < entries.length) before = stateAfter(before, entry.plan)
+    return step
+  })
+  const last = new Map(whole.moves.map((move) => [move.itemId, move]))
   const rows = {
-    decisions: placed.map(({ id, place, plan, payload, revertsId }) => ({
+    decisions: placed.map(({ id, place, plan, payload, revertsId, taskId, before }) => ({
       id,
       place,
       kind: plan.kind,
       payload,
       revertsId,
-      itemCount: countMoved(state, plan),
+      taskId: taskId ?? actor.taskId,
+      itemCount: countMoved(before, plan),
       auditId: newId(),
     })),
     identities: whole.newIdentities,
-    moves: placed.flatMap(({ id: decisionId, place, plan }) =>
-      plan.moves.map(({ itemId, toIdentityId, source }) => {
-        const from = state.members.get(itemId)
+    moves: placed.flatMap(({ id: decisionId, place, plan, before }) =>
+      plan.moves.map((move) => {
+        const { itemId, toIdentityId, source } = move
+        const from = before.members.get(itemId)
         const change = { itemId, from: from?.identityId, fromSource: from?.source, to: toIdentityId, source }
-        return { id: newId(), decisionId, place, ...change }
+        return { id: newId(), decisionId, place, ...change, isLast: last.get(itemId) === move }
       }),
     ),
     statements: placed.flatMap(({ id: decisionId, plan }) =>
@@ -142,12 +161,13 @@ export async function writeDecisions(
       RETURNING "ledgerRevision" - ${entries.length} AS n),
     entries AS (
       SELECT r.*, head.n + r."place" AS revision FROM head, jsonb_to_recordset(${JSON.stringify(rows.decisions)}::jsonb) AS r(
-        "id" uuid, "place" int, "kind" "DecisionKind", "payload" jsonb, "revertsId" uuid, "itemCount" int, "auditId" uuid)),
+        "id" uuid, "place" int, "kind" "DecisionKind", "payload" jsonb, "revertsId" uuid, "taskId" uuid, "itemCount" int,
+        "auditId" uuid)),
     decisions AS (
       INSERT INTO "Decision" ("projectId", "id", "ledgerRevision", "kind", "actorId", "comment", "payload", "itemCount",
         "taskId", "revertsId", "requestId")
       SELECT ${projectId}::uuid, "id", revision, "kind", ${actor.userId}::uuid, ${actor.comment ?? null}, "payload",
-        "itemCount", ${actor.taskId ?? null}::uuid, "revertsId", ${actor.requestId} FROM entries
+        "itemCount", "taskId", "revertsId", ${actor.requestId} FROM entries
       RETURNING *),
     undone AS (
       UPDATE "Decision" d SET "revertedById" = e."id" FROM entries e
@@ -161,7 +181,7 @@ export async function writeDecisions(
       FROM jsonb_to_recordset(${JSON.stringify(rows.identities)}::jsonb) AS r("id" uuid, "state" "IdentityState")),
     moves AS (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows.moves)}::jsonb) AS r("id" uuid, "decisionId" uuid, "place" int,
-        "itemId" uuid, "from" uuid, "fromSource" "MembershipSource", "to" uuid, "source" "MembershipSource")),
+        "itemId" uuid, "from" uuid, "fromSource" "MembershipSource", "to" uuid, "source" "MembershipSource", "isLast" boolean)),
     events AS (
       INSERT INTO "MembershipEvent" ("projectId", "id", "ledgerRevision", "itemId", "fromIdentityId", "fromSource",
         "toIdentityId", "toSource", "decisionId")
@@ -169,7 +189,7 @@ export async function writeDecisions(
         m."decisionId" FROM moves m, head),
     leaving AS (
       DELETE FROM "IdentityMember" x USING moves m
-      WHERE x."projectId" = ${projectId}::uuid AND x."itemId" = m."itemId" AND m."to" IS NULL),
+      WHERE x."projectId" = ${projectId}::uuid AND x."itemId" = m."itemId" AND m."to" IS NULL AND m."isLast"),
     staying AS (
       -- A member that comes back has the confidence and the risk of its vertex, as publishing would give it.
       INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source", "confidence", "risk")
@@ -177,7 +197,7 @@ export async function writeDecisions(
         CASE WHEN m."source" = 'MODEL' THEN coalesce(v."impact", 0) ELSE 0 END
       FROM moves m JOIN "Project" p ON p."id" = ${projectId}::uuid
       LEFT JOIN "Vertex" v ON v."projectId" = p."id" AND v."runId" = p."publishedRunId" AND v."itemId" = m."itemId"
-      WHERE m."to" IS NOT NULL
+      WHERE m."to" IS NOT NULL AND m."isLast"
       ON CONFLICT ("projectId", "itemId") DO UPDATE SET "identityId" = excluded."identityId", "source" = excluded."source",
         "addedAt" = CASE WHEN "IdentityMember"."identityId" = excluded."identityId" THEN "IdentityMember"."addedAt" ELSE now() END,
         "risk" = CASE WHEN excluded."source" <> 'MODEL' THEN 0 WHEN "IdentityMember"."source" = 'MODEL'
@@ -188,8 +208,10 @@ export async function writeDecisions(
       FROM jsonb_to_recordset(${JSON.stringify(rows.statements)}::jsonb) AS r("id" uuid, "decisionId" uuid,
         "kind" "ConstraintKind", "leftItemId" uuid, "rightItemId" uuid)),
     tasks AS (
-      UPDATE "ReviewTask" SET "state" = 'OBSOLETE', "leaseExpiresAt" = NULL, "revision" = "revision" + 1, "updatedAt" = now()
-      WHERE "projectId" = ${projectId}::uuid AND "id" = ANY(${needless}::uuid[])),
+      UPDATE "ReviewTask" t SET "state" = 'OBSOLETE', "leaseExpiresAt" = NULL, "revision" = t."revision" + 1,
+        "updatedAt" = now(), "settledVerdict" = r."verdict", "settledAt" = now()
+      FROM jsonb_to_recordset(${JSON.stringify(needless)}::jsonb) AS r("id" uuid, "verdict" "ReviewVerdict")
+      WHERE t."projectId" = ${projectId}::uuid AND t."id" = r."id"),
     audit AS (
       INSERT INTO "AuditEvent" ("projectId", "id", "action", "actorId", "requestId", "targetType", "targetId", "detail")
       SELECT ${projectId}::uuid, "auditId", CASE WHEN "revertsId" IS NULL THEN 'decision.applied' ELSE 'decision.reverted' END,

@@ -146,7 +146,7 @@ export async function suggestStop(app: App, viewer: Viewer, projectId: string): 
     open AS (
       SELECT count(*)::int AS n, coalesce(sum("priority"), 0)::float8 AS wrong FROM "ReviewTask"
       WHERE "projectId" = ${projectId}::uuid AND "state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED')
-        AND "goldVerdict" IS NULL AND "auditRank" IS NULL)
+        AND "goldVerdict" IS NULL AND NOT "isAudit")
     SELECT (SELECT count(*)::int FROM recent) AS "recent", (SELECT count(*)::int FROM recent WHERE "isChange") AS "changes",
       open.n AS "open", open.wrong FROM open`
   const { recent, changes, open, wrong } = row as { recent: number; changes: number; open: number; wrong: number }

@@ -1,63 +1,128 @@
-import type { ReviewTask } from '../generated/prisma/client.ts'
+import type { ReviewTask, ReviewVerdict } from '../generated/prisma/client.ts'
 import type { App, Tx } from './app.ts'
-import type { DecisionState, Plan } from './decision-plan.ts'
+import { type DecisionState, type Plan, placesAfter } from './decision-plan.ts'
+import { DecidedPairs } from './review-questions.ts'
 
-type OpenTask = Pick<ReviewTask, 'id' | 'kind' | 'leftItemId' | 'rightItemId' | 'leftIdentityId' | 'rightIdentityId'>
+/** What tells whether a question still needs an answer. */
+export type OpenTask = Pick<ReviewTask, 'id' | 'kind' | 'leftItemId' | 'rightItemId' | 'leftIdentityId'>
+
+/** A task that needs no answer any more, and the answer that follows. */
+export interface NeedlessTask {
+  readonly id: string
+  readonly verdict: ReviewVerdict
+}
+
+interface Facts {
+  readonly decided: DecidedPairs
+  /** Where an item is: null for a free one, undefined where that is not known. */
+  placeOf(itemId: string): string | null | undefined
+  /** Identities that are merged away or dissolved. */
+  isGone(identityId: string): boolean
+  /** Identities that people have told apart. */
+  isApart(identityId: string, other: string): boolean
+}
 
 /**
- * Open tasks that a plan answers: an EDGE whose ends part, a MERGE whose sides join, and any question about an item that
- * is excluded or an identity that is gone. Previews count them, applying makes them OBSOLETE; they keep their holder,
- * whose answer is then no mistake.
+ * The answer that follows from what is decided: for an EDGE whose ends parted, a MERGE whose sides joined or must not,
+ * an ASSIGN whose item has a place, and any question about an item that is excluded or an identity that is gone.
+ */
+export function answerThatFollows(
+  task: OpenTask,
+  { decided, placeOf, isGone, isApart }: Facts,
+): ReviewVerdict | undefined {
+  const { kind, leftItemId: left, rightItemId: right, leftIdentityId } = task
+  if ((left && decided.isExcluded(left)) || (right && decided.isExcluded(right))) return 'INVALID_SUBJECT'
+  if (kind === 'ASSIGN') return left && placeOf(left) ? 'SAME' : undefined
+  if (kind === 'OUTLIERS') return leftIdentityId && isGone(leftIdentityId) ? 'SAME' : undefined
+  if (!left || !right) return undefined
+  const verdict = decided.verdictOf({ leftItemId: left, rightItemId: right })
+  if (verdict) return verdict
+  const [a, b] = [placeOf(left), placeOf(right)]
+  if (a === undefined || b === undefined) return undefined
+  const isTogether = a !== null && a === b
+  if (kind === 'EDGE') return isTogether ? undefined : 'DIFFERENT'
+  if (isTogether) return 'SAME'
+  return a && b && isApart(a, b) ? 'DIFFERENT' : undefined
+}
+
+/** What is known once a plan is carried out; `outside` says where items beyond the state are. */
+export function factsAfter(
+  state: DecisionState,
+  plan: Plan,
+  outside: (itemId: string) => string | null | undefined = () => undefined,
+): Facts {
+  const statements = [...state.statements, ...plan.statements]
+  const known = placesAfter(state, plan)
+  const placeOf = (itemId: string) => {
+    const place = known(itemId)
+    return place === undefined ? outside(itemId) : place
+  }
+  const apart = new Set(
+    statements.flatMap(({ kind, leftItemId, rightItemId }) => {
+      if (kind !== 'CANNOT_LINK' || !rightItemId) return []
+      const [a, b] = [placeOf(leftItemId), placeOf(rightItemId)]
+      return a && b ? [[a, b].sort().join('/')] : []
+    }),
+  )
+  const isGoneIn = (identityId: string) => {
+    const next = plan.identityChanges.get(identityId)?.state ?? state.identities.get(identityId)?.state
+    return next === 'MERGED' || next === 'DISSOLVED'
+  }
+  return {
+    decided: new DecidedPairs(statements),
+    placeOf,
+    isGone: isGoneIn,
+    isApart: (a, b) => apart.has([a, b].sort().join('/')),
+  }
+}
+
+/**
+ * Open tasks that a plan answers. Previews count them, applying makes them OBSOLETE; they keep their holder, whose answer
+ * is then no mistake. Hidden gold tasks are never settled by decisions.
  *
- * @param exceptTaskId the task whose answer this is.
+ * @param exceptTaskIds the tasks whose answers these are.
  */
 export async function findNeedlessTasks(
   { prisma }: { prisma: App['prisma'] | Tx },
   projectId: string,
   state: DecisionState,
   plan: Plan,
-  exceptTaskId?: string,
-): Promise<string[]> {
+  exceptTaskIds: readonly string[] = [],
+): Promise<NeedlessTask[]> {
   const touched = [...plan.touched]
   const stated = plan.statements.flatMap(({ leftItemId, rightItemId }) =>
     rightItemId ? [leftItemId, rightItemId] : [leftItemId],
   )
   const items = [...new Set([...plan.moves.map(({ itemId }) => itemId), ...stated])]
   if (items.length === 0 && touched.length === 0) return []
-  const tasks = await prisma.$queryRaw<OpenTask[]>`
+  const known = placesAfter(state, plan)
+  const beyond = [...state.statements, ...plan.statements].flatMap(({ kind, leftItemId, rightItemId }) =>
+    kind === 'CANNOT_LINK' ? [leftItemId, rightItemId as string].filter((itemId) => known(itemId) === undefined) : [],
+  )
+  const tasks = await prisma.$queryRaw<
+    (OpenTask & { leftNow: string | null; rightNow: string | null; beyond: Record<string, string> | null })[]
+  >`
     /* findNeedlessTasks */
-    SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId", "rightIdentityId" FROM "ReviewTask"
-    WHERE "projectId" = ${projectId}::uuid AND "state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED')
-      AND ("leftItemId" = ANY(${items}::uuid[]) OR "rightItemId" = ANY(${items}::uuid[])
-        OR "leftIdentityId" = ANY(${touched}::uuid[]) OR "rightIdentityId" = ANY(${touched}::uuid[]))`
-  const after = new Map(
-    [...state.members.values()].map((member) => [member.itemId, member.identityId as string | null]),
-  )
-  for (const { itemId, toIdentityId } of plan.moves) after.set(itemId, toIdentityId)
-  const excluded = new Set(
-    plan.statements.filter(({ kind }) => kind === 'EXCLUDED').map(({ leftItemId }) => leftItemId),
-  )
-  const decided = new Set(plan.statements.map((s) => [s.leftItemId, s.rightItemId ?? ''].sort().join('/')))
-  const gone = new Set(
-    [...plan.identityChanges]
-      .filter(([, change]) => change.state === 'MERGED' || change.state === 'DISSOLVED')
-      .map(([id]) => id),
-  )
-  const isNeedless = (task: OpenTask): boolean => {
-    const { leftItemId: left, rightItemId: right, leftIdentityId, rightIdentityId } = task
-    if ((left && excluded.has(left)) || (right && excluded.has(right))) return true
-    if (left && right && decided.has([left, right].sort().join('/'))) return true
-    if (task.kind === 'ASSIGN') return left !== null && after.get(left) != null
-    if (task.kind === 'OUTLIERS') return leftIdentityId !== null && gone.has(leftIdentityId)
-    if (!left || !right || !after.has(left) || !after.has(right)) {
-      // One side lies outside what changed: the question stands unless its identity is gone.
-      return (
-        task.kind === 'EDGE' &&
-        ((leftIdentityId && gone.has(leftIdentityId)) || (rightIdentityId && gone.has(rightIdentityId))) === true
-      )
-    }
-    const isTogether = after.get(left) !== null && after.get(left) === after.get(right)
-    return task.kind === 'EDGE' ? !isTogether : isTogether
+    WITH open AS (
+      SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "leftItemId" = ANY(${items}::uuid[])
+      UNION SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "rightItemId" = ANY(${items}::uuid[])
+      UNION SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "leftIdentityId" = ANY(${touched}::uuid[])
+      UNION SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "rightIdentityId" = ANY(${touched}::uuid[]))
+    SELECT t."id", t."kind", t."leftItemId", t."rightItemId", t."leftIdentityId", l."identityId" AS "leftNow",
+      r."identityId" AS "rightNow", (SELECT jsonb_object_agg(m."itemId", m."identityId") FROM "IdentityMember" m
+        WHERE m."projectId" = ${projectId}::uuid AND m."itemId" = ANY(${beyond}::uuid[])) AS "beyond"
+    FROM open o JOIN "ReviewTask" t ON t."projectId" = ${projectId}::uuid AND t."id" = o."id"
+    LEFT JOIN "IdentityMember" l ON l."projectId" = t."projectId" AND l."itemId" = t."leftItemId"
+    LEFT JOIN "IdentityMember" r ON r."projectId" = t."projectId" AND r."itemId" = t."rightItemId"
+    WHERE t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."goldVerdict" IS NULL`
+  const outside = new Map<string, string | null>(Object.entries(tasks[0]?.beyond ?? {}))
+  for (const { leftItemId, rightItemId, leftNow, rightNow } of tasks) {
+    if (leftItemId) outside.set(leftItemId, leftNow)
+    if (rightItemId) outside.set(rightItemId, rightNow)
   }
-  return tasks.filter((task) => task.id !== exceptTaskId && isNeedless(task)).map(({ id }) => id)
+  const facts = factsAfter(state, plan, (itemId) => outside.get(itemId))
+  return tasks.flatMap((task) => {
+    const verdict = exceptTaskIds.includes(task.id) ? undefined : answerThatFollows(task, facts)
+    return verdict ? [{ id: task.id, verdict }] : []
+  })
 }

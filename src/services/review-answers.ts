@@ -1,10 +1,15 @@
-import type { ReviewTask, ReviewVerdict } from '../generated/prisma/client.ts'
+import type { Decision, Project, ReviewAnswer, ReviewTask, ReviewVerdict } from '../generated/prisma/client.ts'
 import type { Viewer } from './access.ts'
 import type { Tx } from './app.ts'
-import type { DecisionChange } from './decision-change.ts'
-import { applyDecisionIn } from './decisions.ts'
+import { type DecisionChange, namedIdentities, namedItems } from './decision-change.ts'
+import { emptyPlan, planDecision } from './decision-plan.ts'
+import { readState } from './decision-state.ts'
+import { type LedgerEntry, stateAfter, writeDecisions } from './decision-write.ts'
 import { DomainError, type DomainErrorCode, type DomainErrorDetail } from './errors.ts'
 import { newId } from './id.ts'
+import { answerThatFollows, factsAfter } from './needless-tasks.ts'
+import type { ItemPair, Panels } from './review-questions.ts'
+import { type ReviewSettings, readReviewSettings } from './review-settings.ts'
 import type { ReviewAnswerInput } from './review-tasks.ts'
 
 /** What came of one answer; small, for it is remembered under the idempotency key. */
@@ -17,24 +22,56 @@ export interface AnswerOutcome {
 /** An answer that the model gives less than this probability is asked of a second person. */
 const CONTENT_PROBABILITY = 0.8
 
-/** The model's probability of a verdict; undefined where it has no opinion. */
-function supportOf({ probability }: ReviewTask, verdict: ReviewVerdict): number | undefined {
-  if (verdict === 'SAME') return probability
-  if (verdict === 'DIFFERENT') return 1 - probability
-  return undefined
+type GivenAnswer = Pick<ReviewAnswer, 'actorId' | 'verdict' | 'outlierItemIds' | 'identityId'>
+
+/** A task as an answer finds it. */
+interface HeldTask extends ReviewTask {
+  readonly given: GivenAnswer[]
+  /** Items below its child vertex, where the answer may take them along. */
+  readonly below: string[]
+  /** Other people who may answer. */
+  readonly others: number
+  /** Of the project. */
+  readonly settings: Project['settings']
 }
 
-async function lockHeldTask(
-  tx: Tx,
+/** Locks the project and the tasks of a batch, and reads all that its answers need, in one statement. */
+async function lockTasks(tx: Tx, viewer: Viewer, projectId: string, answers: readonly ReviewAnswerInput[]) {
+  const leaving = answers.filter(({ verdict }) => verdict === 'DIFFERENT').map(({ taskId }) => taskId)
+  // The project first, as every decision does: whoever waits here holds nothing that another one needs.
+  const rows = await tx.$queryRaw<HeldTask[]>`
+    /* lockTasks */
+    WITH RECURSIVE project AS MATERIALIZED (SELECT "id", "settings" FROM "Project" WHERE "id" = ${projectId}::uuid FOR UPDATE),
+    held AS MATERIALIZED (
+      SELECT t.*, p."settings" FROM project p JOIN "ReviewTask" t ON t."projectId" = p."id"
+      WHERE t."id" = ANY(${answers.map(({ taskId }) => taskId)}::uuid[]) FOR UPDATE OF t),
+    below AS (
+      SELECT h."id" AS "taskId", v."runId", v."index", v."itemId" FROM held h
+      JOIN "Vertex" v ON v."projectId" = h."projectId" AND v."runId" = h."runId" AND v."index" = h."childIndex"
+      WHERE h."kind" = 'EDGE' AND h."id" = ANY(${leaving}::uuid[])
+      UNION ALL
+      SELECT b."taskId", v."runId", v."index", v."itemId" FROM below b
+      JOIN "Vertex" v ON v."projectId" = ${projectId}::uuid AND v."runId" = b."runId" AND v."parentIndex" = b."index")
+    SELECT h.*,
+      coalesce((SELECT jsonb_agg(jsonb_build_object('actorId', a."actorId", 'verdict', a."verdict", 'outlierItemIds',
+        a."outlierItemIds", 'identityId', a."identityId") ORDER BY a."answeredAt", a."id") FROM "ReviewAnswer" a
+        WHERE a."projectId" = h."projectId" AND a."taskId" = h."id"), '[]') AS "given",
+      coalesce((SELECT jsonb_agg(b."itemId") FROM below b WHERE b."taskId" = h."id"), '[]') AS "below",
+      (SELECT count(*)::int FROM "Membership" m WHERE m."projectId" = h."projectId" AND m."role" <> 'VIEWER'
+        AND m."userId" <> ${viewer.userId}::uuid) AS "others"
+    FROM held h`
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+function checkHold(
+  task: HeldTask | undefined,
   viewer: Viewer,
   projectId: string,
   { taskId, expectedRevision }: ReviewAnswerInput,
-): Promise<ReviewTask> {
-  const [task] = await tx.$queryRaw<ReviewTask[]>`
-    /* lockHeldTask */ SELECT * FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "id" = ${taskId}::uuid FOR UPDATE`
+): HeldTask {
   if (!task) throw new DomainError('NOT_FOUND', `review task not found: ${taskId}`)
   const { state, assigneeId, revision } = task
-  // Settled by another decision, perhaps of the same batch, while this person held it.
+  // Settled by another decision while this person held it.
   if (state === 'OBSOLETE' && assigneeId === viewer.userId) return task
   // A hold that has lapsed still counts while nobody else took the task: the work is not thrown away.
   if (state !== 'LEASED' || assigneeId !== viewer.userId) {
@@ -50,144 +87,290 @@ async function lockHeldTask(
   return task
 }
 
-/** Items below a vertex of a run, itself included. */
-async function findSubtreeItems(tx: Tx, { projectId, runId, childIndex }: ReviewTask): Promise<string[]> {
-  const rows = await tx.$queryRaw<{ itemId: string }[]>`
-    /* findSubtreeItems */
-    WITH RECURSIVE below AS (
-      SELECT v."index", v."itemId" FROM "Vertex" v
-      WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid AND v."index" = ${childIndex}
-      UNION ALL
-      SELECT v."index", v."itemId" FROM below b
-      JOIN "Vertex" v ON v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid AND v."parentIndex" = b."index"
-    ) SELECT "itemId" FROM below`
-  return rows.map(({ itemId }) => itemId)
+const panelsOf = ({ panels }: ReviewTask) => panels as unknown as Panels
+
+/** Refuses what the question did not offer. */
+function checkAnswer(task: ReviewTask, { verdict, outlierItemIds, identityId }: ReviewAnswerInput): void {
+  const { kind } = task
+  const { left, right } = panelsOf(task)
+  const shown = new Set([...left.itemIds, ...(right?.itemIds ?? [])])
+  const marked = outlierItemIds ?? []
+  const refuse = (message: string) => {
+    throw new DomainError('INVALID', message)
+  }
+  const strange = marked.find((itemId) => !shown.has(itemId))
+  if (strange) refuse('outlierItemIds must be items that the task shows: got one that it does not')
+  if (kind === 'OUTLIERS') {
+    if (verdict === 'SAME' && marked.length > 0)
+      refuse(`SAME says that all belong: got ${marked.length} outlierItemIds`)
+    if (verdict !== 'SAME' && verdict !== 'UNSURE' && marked.length === 0)
+      refuse(`${verdict} needs outlierItemIds, the items that do not belong: got none`)
+    if (verdict === 'DIFFERENT' && marked.length === shown.size)
+      refuse('at least one item must belong: got all of them as outlierItemIds')
+  } else if (verdict === 'SAME' || verdict === 'DIFFERENT') {
+    if (marked.length > 0) refuse(`outlierItemIds belong to OUTLIERS tasks: this one is ${kind}`)
+  }
+  if (kind === 'ASSIGN' && verdict === 'SAME' && !identityId)
+    refuse('SAME needs identityId, where the item goes: got none')
+  if (identityId && !(kind === 'ASSIGN' && verdict === 'SAME')) {
+    refuse(`identityId belongs to SAME on an ASSIGN task: this is ${verdict} on ${kind}`)
+  }
 }
 
 /**
- * An answer to a question that a decision has settled meanwhile, often one of the same batch: kept if it agrees.
- *
- * @throws DomainError INVALID_STATE if what was decided says otherwise.
+ * The model's probability of an answer; undefined where it has no opinion. A grid counts by the item, as the geometric mean,
+ * so that large grids are not doubted for being large.
  */
-async function checkAgreement(tx: Tx, task: ReviewTask, { verdict }: ReviewAnswerInput): Promise<void> {
-  const { projectId, leftItemId, rightItemId } = task
-  if (!leftItemId || !rightItemId || (verdict !== 'SAME' && verdict !== 'DIFFERENT')) return
-  const places = await tx.identityMember.findMany({
-    where: { projectId, itemId: { in: [leftItemId, rightItemId] } },
-    select: { identityId: true },
-  })
-  const isTogether = places.length === 2 && places[0].identityId === places[1].identityId
-  if (isTogether === (verdict === 'SAME')) return
-  throw new DomainError(
-    'INVALID_STATE',
-    `another decision has settled this meanwhile: the two are ${isTogether ? 'together' : 'apart'} now; ` +
-      `to change that, ${isTogether ? 'split their identity' : 'merge their identities'}`,
-    { projectId, taskId: task.id },
-  )
+export function supportOf(
+  task: Pick<ReviewTask, 'kind' | 'probability' | 'panels'>,
+  { verdict, outlierItemIds, identityId }: Pick<ReviewAnswerInput, 'verdict' | 'outlierItemIds' | 'identityId'>,
+): number | undefined {
+  if (verdict !== 'SAME' && verdict !== 'DIFFERENT') return undefined
+  const { left, candidates = [] } = panelsOf(task as ReviewTask)
+  if (task.kind === 'OUTLIERS') {
+    const marked = new Set(outlierItemIds ?? [])
+    // The first one is what the others are compared with.
+    const each = left.itemIds.slice(1).map((itemId, i) => {
+      const belongs = left.probabilities?.[i + 1] ?? 0.5
+      return Math.max(1e-6, marked.has(itemId) ? 1 - belongs : belongs)
+    })
+    return Math.exp(each.reduce((sum, p) => sum + Math.log(p), 0) / Math.max(1, each.length))
+  }
+  if (task.kind === 'ASSIGN') {
+    const p = (candidate: (typeof candidates)[number]) => candidate.probabilities?.[0] ?? 0
+    if (verdict === 'DIFFERENT') return candidates.reduce((none, candidate) => none * (1 - p(candidate)), 1)
+    const chosen = candidates.find((candidate) => candidate.identityId === identityId)
+    return chosen ? p(chosen) : 0
+  }
+  return verdict === 'SAME' ? task.probability : 1 - task.probability
 }
 
-async function changeOf(tx: Tx, task: ReviewTask, answer: ReviewAnswerInput): Promise<DecisionChange> {
+/** The same for the same answer. */
+const answerKey = ({ verdict, outlierItemIds, identityId }: Omit<GivenAnswer, 'actorId'>): string =>
+  [verdict, ...[...outlierItemIds].sort(), identityId ?? ''].join('/')
+
+const isFirm = ({ verdict }: { verdict: ReviewVerdict }) => verdict !== 'UNSURE'
+
+/**
+ * Whether the answers so far settle a task: at once when the giver may adjudicate, nobody else could be asked, or the model
+ * agrees with at least .8; else once two people agree. Two that do not are a dispute, which an adjudicator settles.
+ */
+function isSettled(
+  task: HeldTask,
+  answer: GivenAnswer,
+  canSettle: boolean,
+): { isSettled: boolean; state: 'APPLIED' | 'ANSWERED' | 'DISPUTED' } {
+  if (!isFirm(answer)) return { isSettled: false, state: task.given.length > 0 ? 'DISPUTED' : 'ANSWERED' }
+  if (canSettle || task.others === 0) return { isSettled: true, state: 'APPLIED' }
+  const firm = [...task.given.filter(isFirm), answer]
+  const agreeing = firm.filter((given) => answerKey(given) === answerKey(answer)).length
+  if (agreeing < firm.length) return { isSettled: false, state: 'DISPUTED' }
+  const isContent = (supportOf(task, answer) ?? 0) >= CONTENT_PROBABILITY
+  const needed = Math.max(task.requiredAnswers, isContent ? 1 : 2)
+  return agreeing >= needed ? { isSettled: true, state: 'APPLIED' } : { isSettled: false, state: 'ANSWERED' }
+}
+
+/** What an answer decides: the first change is the answer itself, the others follow for near-duplicate pairs. */
+function changesOf(task: HeldTask, { verdict, outlierItemIds, identityId }: ReviewAnswerInput): DecisionChange[] {
   const leftItemId = task.leftItemId as string
   const rightItemId = task.rightItemId as string
-  if (answer.verdict === 'INVALID_SUBJECT') {
-    return { exclude: { itemIds: answer.outlierItemIds?.length ? answer.outlierItemIds : [leftItemId] } }
+  const marked = outlierItemIds ?? []
+  const { left, candidates = [] } = panelsOf(task)
+  if (verdict === 'INVALID_SUBJECT') return [{ exclude: { itemIds: marked.length > 0 ? marked : [leftItemId] } }]
+  if (task.kind === 'OUTLIERS') {
+    const belonging = left.itemIds.filter((itemId) => !marked.includes(itemId))
+    const [anchorItemId = '', ...memberItemIds] = belonging
+    return [{ sort: { anchorItemId, memberItemIds, outlierItemIds: marked } }]
   }
-  if (answer.verdict === 'SAME') return { link: { leftItemId, rightItemId } }
-  const leavingItemIds = task.kind === 'EDGE' ? await findSubtreeItems(tx, task) : []
-  return { separate: { leftItemId, rightItemId, leavingItemIds } }
+  if (task.kind === 'ASSIGN') {
+    if (verdict === 'DIFFERENT') {
+      const strangers = candidates.flatMap(({ itemIds: [first] }) => first ?? [])
+      return [{ sort: { anchorItemId: leftItemId, memberItemIds: [], outlierItemIds: strangers } }]
+    }
+    const chosen = candidates.find((candidate) => candidate.identityId === identityId)?.itemIds[0]
+    return chosen
+      ? [{ link: { leftItemId, rightItemId: chosen } }]
+      : [{ move: { itemIds: [leftItemId], toIdentityId: identityId as string } }]
+  }
+  const also = (task.alsoPairs as unknown as ItemPair[] | null) ?? []
+  if (verdict === 'SAME') return [{ link: { leftItemId, rightItemId } }, ...also.map((pair) => ({ link: pair }))]
+  return [
+    { separate: { leftItemId, rightItemId, leavingItemIds: task.below } },
+    ...also.map((pair) => ({ separate: { ...pair, leavingItemIds: [] } })),
+  ]
 }
 
-/** Whether the answers so far settle the task, and how; `undefined` waits for somebody else. */
-function settle(
-  verdicts: readonly ReviewVerdict[],
-  task: ReviewTask,
-  { canSettle, hasOthers }: { canSettle: boolean; hasOthers: boolean },
-): { verdict?: ReviewVerdict; state: 'APPLIED' | 'ANSWERED' | 'DISPUTED' } {
-  const latest = verdicts.at(-1) as ReviewVerdict
-  if (latest === 'UNSURE') return { state: verdicts.length > 1 ? 'DISPUTED' : 'ANSWERED' }
-  if (canSettle || !hasOthers) return { verdict: latest, state: 'APPLIED' }
-  const firm = verdicts.filter((verdict) => verdict !== 'UNSURE')
-  if (firm.length === 1) {
-    const isContent = (supportOf(task, latest) ?? 0) >= CONTENT_PROBABILITY
-    return isContent ? { verdict: latest, state: 'APPLIED' } : { state: 'ANSWERED' }
-  }
-  return firm.every((verdict) => verdict === latest) ? { verdict: latest, state: 'APPLIED' } : { state: 'DISPUTED' }
+/** How a task is left behind. */
+interface Closing {
+  readonly id: string
+  readonly state: 'APPLIED' | 'ANSWERED' | 'DISPUTED' | 'OBSOLETE'
+  readonly verdict?: ReviewVerdict
+  readonly decisionId?: string
+}
+
+const togetherness = (verdict: ReviewVerdict) => (verdict === 'SAME' ? 'together' : 'apart')
+
+const refusalOf = (error: unknown, position: number, projectId: string): AnswerOutcome['refusal'] => {
+  if (!(error instanceof DomainError)) throw error
+  const path = ['input', 'answers', String(position), ...(error.detail.path ?? [])]
+  return { code: error.code, message: error.message, detail: { ...error.detail, projectId, path } }
+}
+
+export interface AnsweredBatch {
+  readonly outcomes: AnswerOutcome[]
+  readonly tasks: ReviewTask[]
+  readonly decisions: Decision[]
+  readonly settings: ReviewSettings
 }
 
 /**
- * Takes one answer: stores it, and once the task is settled turns it into a decision. A refusal concerns this answer
- * alone; one that earlier decisions make impossible closes the task as OBSOLETE, for its answer follows from them.
+ * Takes a batch of answers in a fixed number of statements: stores them, and turns those that settle their task into
+ * decisions, each made on what the ones before it leave. A refusal concerns its answer alone; a task that earlier decisions
+ * settle is OBSOLETE, and an answer that agrees with them is kept as no mistake.
  */
-export async function answerTask(
+export async function answerTasks(
   tx: Tx,
   viewer: Viewer,
   projectId: string,
-  answer: ReviewAnswerInput,
+  answers: readonly ReviewAnswerInput[],
   canSettle: boolean,
-  position: number,
-): Promise<AnswerOutcome> {
-  const { taskId, verdict } = answer
-  try {
-    const task = await lockHeldTask(tx, viewer, projectId, answer)
-    if (task.state === 'OBSOLETE') await checkAgreement(tx, task, answer)
-    const support = supportOf(task, verdict)
-    const earlier = await tx.reviewAnswer.findMany({ where: { projectId, taskId }, orderBy: { answeredAt: 'asc' } })
-    await tx.reviewAnswer.create({
-      data: {
-        projectId,
-        id: newId(),
-        taskId,
-        actorId: viewer.userId,
-        verdict,
-        outlierItemIds: answer.outlierItemIds ?? [],
-        identityId: answer.identityId,
-        contradictsModel: support !== undefined && support < 0.5,
-        durationMs: Math.max(0, answer.durationMs),
-      },
-    })
-    if (task.state === 'OBSOLETE') return { taskId }
-    const others = await tx.membership.count({
-      where: { projectId, userId: { not: viewer.userId }, role: { not: 'VIEWER' } },
-    })
-    const verdicts = [...earlier.map((given) => given.verdict), verdict]
-    const settled = settle(verdicts, task, { canSettle, hasOthers: others > 0 })
-    if (!settled.verdict) {
-      await closeHold(tx, task, settled.state)
-      return { taskId }
-    }
+): Promise<AnsweredBatch> {
+  const held = await lockTasks(tx, viewer, projectId, answers)
+  const outcomes: AnswerOutcome[] = answers.map(({ taskId }) => ({ taskId }))
+  const closings: Closing[] = []
+  const stored: object[] = []
+  const settling: { position: number; task: HeldTask; answer: ReviewAnswerInput; changes: DecisionChange[] }[] = []
+  for (const [position, answer] of answers.entries()) {
+    const outcome = outcomes[position] as AnswerOutcome
     try {
-      const change = await changeOf(tx, task, answer)
-      const actor = { projectId, userId: viewer.userId, requestId: viewer.requestId, taskId }
-      const decision = await applyDecisionIn(tx, actor, change)
-      await closeHold(tx, task, 'APPLIED', decision.id)
-      return { taskId, decisionId: decision.id }
+      const task = checkHold(held.get(answer.taskId), viewer, projectId, answer)
+      checkAnswer(task, answer)
+      const support = supportOf(task, answer)
+      const given = {
+        actorId: viewer.userId,
+        verdict: answer.verdict,
+        outlierItemIds: answer.outlierItemIds ?? [],
+        identityId: answer.identityId ?? null,
+      }
+      stored.push({
+        ...given,
+        id: newId(),
+        taskId: task.id,
+        contradictsModel: support !== undefined && support < 0.5,
+        durationMs: Math.max(0, Math.round(answer.durationMs)),
+      })
+      // Gold only measures: it waits for the next person, and looks as if it waited for a second opinion.
+      if (task.goldVerdict) closings.push({ id: task.id, state: 'ANSWERED' })
+      else if (task.state === 'OBSOLETE') settling.push({ position, task, answer, changes: [] })
+      else {
+        const { isSettled: settles, state } = isSettled(task, given, canSettle)
+        if (settles) settling.push({ position, task, answer, changes: changesOf(task, answer) })
+        else closings.push({ id: task.id, state })
+      }
     } catch (error) {
-      if (!(error instanceof DomainError)) throw error
-      await closeHold(tx, task, 'OBSOLETE')
-      return { taskId, refusal: { code: error.code, message: error.message, detail: error.detail } }
+      outcome.refusal = refusalOf(error, position, projectId)
     }
-  } catch (error) {
-    if (!(error instanceof DomainError)) throw error
-    const detail = { ...error.detail, path: ['input', 'answers', String(position)] }
-    return { taskId, refusal: { code: error.code, message: error.message, detail } }
+  }
+  const decisions = await settle()
+  const tasks = await writeAnswers(tx, projectId, stored, closings)
+  // Read with the tasks; where none was found, nothing comes of the defaults either.
+  const [{ settings } = { settings: {} }] = held.values()
+  return { outcomes, tasks, decisions, settings: readReviewSettings({ settings }) }
+
+  async function settle(): Promise<Decision[]> {
+    if (settling.length === 0) return []
+    const changes = settling.flatMap(({ changes }) => changes)
+    const ends = settling.flatMap(({ task }) => [task.leftItemId, task.rightItemId].filter((id) => id !== null))
+    const before = await readState(
+      { prisma: tx },
+      projectId,
+      [...new Set(changes.flatMap(namedIdentities))],
+      [...new Set([...changes.flatMap(namedItems), ...ends])],
+    )
+    const factsBefore = factsAfter(before, emptyPlan('MOVE'))
+    let state = before
+    const entries: (LedgerEntry & { position?: number })[] = []
+    for (const { position, task, answer, changes } of settling) {
+      const outcome = outcomes[position] as AnswerOutcome
+      const follows = answerThatFollows(task, factsAfter(state, emptyPlan('MOVE')))
+      // What followed before the batch and left the task open is a question all the same, as about a link across identities.
+      const isNew = follows !== undefined && answerThatFollows(task, factsBefore) === undefined
+      if (task.state === 'OBSOLETE' || isNew) {
+        // Kept if it agrees with what was decided meanwhile, often by another answer of the same batch.
+        const isFirmAnswer = answer.verdict === 'SAME' || answer.verdict === 'DIFFERENT'
+        const isPair = task.kind === 'EDGE' || task.kind === 'MERGE'
+        if (isPair && isFirmAnswer && follows && follows !== 'INVALID_SUBJECT' && follows !== answer.verdict) {
+          const undo = follows === 'SAME' ? 'split their identity' : 'merge their identities'
+          outcome.refusal = refusalOf(
+            new DomainError(
+              'INVALID_STATE',
+              `another decision has settled this meanwhile: the two are ${togetherness(follows)} now; to change that, ${undo}`,
+              { taskId: task.id },
+            ),
+            position,
+            projectId,
+          )
+        }
+        closings.push({ id: task.id, state: 'OBSOLETE', verdict: follows })
+        continue
+      }
+      const own: LedgerEntry[] = []
+      let next = state
+      try {
+        for (const [i, change] of changes.entries()) {
+          try {
+            const plan = planDecision(next, change, newId)
+            own.push({ plan, payload: change as never, taskId: task.id })
+            next = stateAfter(next, plan)
+          } catch (error) {
+            // What the answer itself says must hold; a near-duplicate that earlier decisions treat otherwise stays as it is.
+            if (i === 0 || !(error instanceof DomainError)) throw error
+          }
+        }
+        entries.push(...own.map((entry, i) => (i === 0 ? { ...entry, position } : entry)))
+        state = next
+        closings.push({ id: task.id, state: 'APPLIED', verdict: answer.verdict })
+      } catch (error) {
+        outcome.refusal = refusalOf(error, position, projectId)
+        closings.push({ id: task.id, state: 'OBSOLETE' })
+      }
+    }
+    const actor = { projectId, userId: viewer.userId, requestId: viewer.requestId }
+    const written = await writeDecisions(tx, actor, before, entries)
+    for (const [i, { position, taskId }] of entries.entries()) {
+      const decision = written[i]
+      if (position === undefined || !decision) continue
+      const outcome = outcomes[position] as AnswerOutcome
+      outcome.decisionId = decision.id
+      const at = closings.findIndex(({ id }) => id === taskId)
+      closings[at] = { ...(closings[at] as Closing), decisionId: decision.id }
+    }
+    return written
   }
 }
 
-async function closeHold(
+/** Stores answers and ends the holds, in one statement; returns the tasks as they are now. */
+async function writeAnswers(
   tx: Tx,
-  { projectId, id }: ReviewTask,
-  state: 'APPLIED' | 'ANSWERED' | 'DISPUTED' | 'OBSOLETE',
-  decisionId?: string,
-): Promise<void> {
-  await tx.reviewTask.update({
-    where: { projectId_id: { projectId, id } },
-    data: {
-      state,
-      decisionId,
-      assigneeId: null,
-      leaseExpiresAt: null,
-      revision: { increment: 1 },
-      updatedAt: new Date(),
-    },
-  })
+  projectId: string,
+  answers: readonly object[],
+  closings: readonly Closing[],
+): Promise<ReviewTask[]> {
+  if (closings.length === 0) return []
+  return tx.$queryRaw<ReviewTask[]>`
+    /* writeAnswers */
+    WITH given AS (
+      INSERT INTO "ReviewAnswer" ("projectId", "id", "taskId", "actorId", "verdict", "outlierItemIds", "identityId",
+        "contradictsModel", "durationMs")
+      SELECT ${projectId}::uuid, r."id", r."taskId", r."actorId", r."verdict",
+        ARRAY(SELECT jsonb_array_elements_text(r."outlierItemIds")::uuid), r."identityId", r."contradictsModel", r."durationMs"
+      FROM jsonb_to_recordset(${JSON.stringify(answers)}::jsonb) AS r("id" uuid, "taskId" uuid, "actorId" uuid,
+        "verdict" "ReviewVerdict", "outlierItemIds" jsonb, "identityId" uuid, "contradictsModel" boolean, "durationMs" int))
+    UPDATE "ReviewTask" t SET "state" = c."state", "decisionId" = coalesce(c."decisionId", t."decisionId"),
+      "settledVerdict" = coalesce(c."verdict", t."settledVerdict"),
+      "settledAt" = CASE WHEN c."verdict" IS NOT NULL THEN now() ELSE t."settledAt" END,
+      "assigneeId" = NULL, "leaseExpiresAt" = NULL, "revision" = t."revision" + 1, "updatedAt" = now()
+    FROM jsonb_to_recordset(${JSON.stringify(closings)}::jsonb) AS c("id" uuid, "state" "ReviewTaskState",
+      "verdict" "ReviewVerdict", "decisionId" uuid)
+    WHERE t."projectId" = ${projectId}::uuid AND t."id" = c."id" RETURNING t.*`
 }

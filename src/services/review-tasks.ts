@@ -1,6 +1,8 @@
 import {
+  type Decision,
   Prisma,
   type ReviewAnswer,
+  type ReviewSkipReason,
   type ReviewTask,
   type ReviewTaskKind,
   type ReviewVerdict,
@@ -9,7 +11,8 @@ import { hasPermission, requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { invalid } from './errors.ts'
 import { onceOnly } from './idempotency.ts'
-import { type AnswerOutcome, answerTask } from './review-answers.ts'
+import { type AnswerOutcome, answerTasks } from './review-answers.ts'
+import { findReviewSettings, type ReviewSettings } from './review-settings.ts'
 
 export const MAX_BATCH = 25
 /** How long a task is held: long enough for a batch and a coffee. */
@@ -35,6 +38,7 @@ export interface SubmitReviewAnswers {
   projectId: string
   answers: ReviewAnswerInput[]
   claimNext: number
+  kinds?: ReviewTaskKind[] | null
   idempotencyKey: string
 }
 
@@ -44,33 +48,59 @@ function checkCount(what: string, count: number, least: number): void {
   }
 }
 
+/** How many of some tasks each come by chance: a share of .08 is one in a batch of ten most of the time, not never. */
+function drawCount(tasks: number, share: number): number {
+  let count = 0
+  for (let i = 0; i < tasks; i++) if (Math.random() < share) count++
+  return count
+}
+
 /**
- * Holds the next tasks, best first. Rows that somebody else is claiming this very moment are skipped, so that two people
- * never get the same one; a lapsed hold is free again; nobody is asked a question twice.
+ * Holds the next tasks, best first, with the random share and gold mixed in. Rows that somebody else is claiming this very
+ * moment are skipped, so that two people never get the same one; a lapsed hold is free again; nobody is asked a question
+ * twice, or one that they would rather not answer; disputes go to those who may settle them.
  */
 async function claimIn(
   tx: Tx,
   viewer: Viewer,
   projectId: string,
   count: number,
-  kinds?: ReviewTaskKind[] | null,
-): Promise<string[]> {
+  { settings, canSettle, kinds }: { settings: ReviewSettings; canSettle: boolean; kinds?: ReviewTaskKind[] | null },
+): Promise<ReviewTask[]> {
   if (count === 0) return []
+  const gold = drawCount(count, settings.goldShare)
+  const audit = drawCount(count - gold, settings.auditShare)
   const ofKind = kinds?.length ? Prisma.sql`AND t."kind"::text = ANY(${kinds as string[]}::text[])` : Prisma.empty
-  const rows = await tx.$queryRaw<{ id: string; priority: number }[]>`
+  const open = canSettle ? ['PENDING', 'LEASED', 'ANSWERED', 'DISPUTED'] : ['PENDING', 'LEASED', 'ANSWERED']
+  // The list of states is spelled out, so that the planner can prove the predicate of the index over open tasks.
+  const isFree = Prisma.sql`t."projectId" = ${projectId}::uuid ${ofKind}
+    AND t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."state"::text = ANY(${open}::text[])
+    AND (t."state" <> 'LEASED' OR t."leaseExpiresAt" < now())
+    AND NOT EXISTS (SELECT 1 FROM "ReviewAnswer" a
+      WHERE a."projectId" = t."projectId" AND a."taskId" = t."id" AND a."actorId" = ${viewer.userId}::uuid)
+    AND NOT EXISTS (SELECT 1 FROM "ReviewSkip" k
+      WHERE k."projectId" = t."projectId" AND k."taskId" = t."id" AND k."actorId" = ${viewer.userId}::uuid)`
+  const rows = await tx.$queryRaw<ReviewTask[]>`
     /* claimReviewTasks */
+    WITH gold AS MATERIALIZED (
+      SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND t."goldVerdict" IS NOT NULL
+      ORDER BY md5(t."id"::text || ${viewer.userId}) LIMIT ${gold} FOR UPDATE SKIP LOCKED),
+    audit AS MATERIALIZED (
+      SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND t."auditRank" IS NOT NULL
+      -- Half of the share are links, which the threshold needs; pairs within and across take a quarter each.
+      ORDER BY t."auditRank" * CASE WHEN t."auditStratum" = 'LINK' THEN 1 ELSE 2 END, t."id" LIMIT ${audit}
+      FOR UPDATE SKIP LOCKED),
+    ordered AS MATERIALIZED (
+      SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND NOT t."isAudit" AND t."goldVerdict" IS NULL
+        AND t."id" NOT IN (SELECT "id" FROM audit)
+      ORDER BY t."priority" DESC, t."id"
+      LIMIT ${count} - (SELECT count(*) FROM gold) - (SELECT count(*) FROM audit) FOR UPDATE SKIP LOCKED)
     UPDATE "ReviewTask" h SET "state" = 'LEASED', "assigneeId" = ${viewer.userId}::uuid,
       "leaseExpiresAt" = now() + ${LEASE_MINUTES} * interval '1 minute', "revision" = h."revision" + 1, "updatedAt" = now()
-    FROM (
-      SELECT t."projectId", t."id" FROM "ReviewTask" t
-      WHERE t."projectId" = ${projectId}::uuid ${ofKind}
-        AND (t."state" IN ('PENDING', 'ANSWERED', 'DISPUTED') OR (t."state" = 'LEASED' AND t."leaseExpiresAt" < now()))
-        AND NOT EXISTS (SELECT 1 FROM "ReviewAnswer" a
-          WHERE a."projectId" = t."projectId" AND a."taskId" = t."id" AND a."actorId" = ${viewer.userId}::uuid)
-      ORDER BY t."priority" DESC, t."id" LIMIT ${count} FOR UPDATE SKIP LOCKED) s
-    WHERE h."projectId" = s."projectId" AND h."id" = s."id"
-    RETURNING h."id", h."priority"`
-  return rows.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1)).map(({ id }) => id)
+    FROM (SELECT "id" FROM gold UNION ALL SELECT "id" FROM audit UNION ALL SELECT "id" FROM ordered) s
+    WHERE h."projectId" = ${projectId}::uuid AND h."id" = s."id"
+    RETURNING h.*`
+  return rows.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1))
 }
 
 /** Tasks in the order of their ids. */
@@ -83,44 +113,56 @@ async function findTasks(app: App, projectId: string, ids: readonly string[]): P
 /** Holds the next tasks for the caller, at most 25. ANNOTATOR and above. */
 export async function claimReviewTasks(app: App, viewer: Viewer, input: ClaimReviewTasks): Promise<ReviewTask[]> {
   const { projectId, count, kinds } = input
-  await requireAccess(app, viewer, projectId, 'review.answer')
+  const role = await requireAccess(app, viewer, projectId, 'review.answer')
   checkCount('count', count, 1)
-  const { taskIds } = await onceOnly(app, viewer, 'claimReviewTasks', input, async (tx) => ({
-    taskIds: await claimIn(tx, viewer, projectId, count, kinds),
-  }))
-  return findTasks(app, projectId, taskIds)
+  const canSettle = hasPermission(role, 'review.adjudicate')
+  let claimed: ReviewTask[] | undefined
+  const { taskIds } = await onceOnly(app, viewer, 'claimReviewTasks', input, async (tx) => {
+    const settings = await findReviewSettings({ prisma: tx }, projectId)
+    claimed = await claimIn(tx, viewer, projectId, count, { settings, canSettle, kinds })
+    return { taskIds: claimed.map(({ id }) => id) }
+  })
+  return claimed ?? findTasks(app, projectId, taskIds)
 }
 
 export interface Submitted {
-  results: (Omit<AnswerOutcome, 'taskId'> & { task: ReviewTask })[]
+  results: (Omit<AnswerOutcome, 'taskId'> & { task: ReviewTask; decision?: Decision })[]
   nextTasks: ReviewTask[]
 }
 
-/** Answers held tasks and, in the same call, holds the next. ANNOTATOR and above; each answer stands or falls alone. */
+/**
+ * Answers held tasks and, in the same call, holds the next. ANNOTATOR and above; each answer stands or falls alone. The
+ * number of statements does not grow with the batch.
+ */
 export async function submitReviewAnswers(app: App, viewer: Viewer, input: SubmitReviewAnswers): Promise<Submitted> {
-  const { projectId, answers, claimNext } = input
+  const { projectId, answers, claimNext, kinds } = input
   const role = await requireAccess(app, viewer, projectId, 'review.answer')
   checkCount('claimNext', claimNext, 0)
-  if (answers.length > MAX_BATCH)
-    throw invalid(`answers must be at most ${MAX_BATCH}: got ${answers.length}`, 'input', 'answers')
+  if (answers.length < 1 || answers.length > MAX_BATCH)
+    throw invalid(`answers must be 1 to ${MAX_BATCH}: got ${answers.length}`, 'input', 'answers')
   if (new Set(answers.map(({ taskId }) => taskId)).size < answers.length) {
     throw invalid('answers must name each task once', 'input', 'answers')
   }
   const canSettle = hasPermission(role, 'review.adjudicate')
+  let tasks: ReviewTask[] = []
+  let decisions: Decision[] = []
   const { outcomes, nextIds } = await onceOnly(app, viewer, 'submitReviewAnswers', input, async (tx) => {
-    const outcomes: AnswerOutcome[] = []
-    for (const [i, answer] of answers.entries())
-      outcomes.push(await answerTask(tx, viewer, projectId, answer, canSettle, i))
-    return { outcomes, nextIds: await claimIn(tx, viewer, projectId, claimNext) }
+    const answered = await answerTasks(tx, viewer, projectId, answers, canSettle)
+    const next = await claimIn(tx, viewer, projectId, claimNext, { settings: answered.settings, canSettle, kinds })
+    tasks = [...answered.tasks, ...next]
+    decisions = answered.decisions
+    return { outcomes: answered.outcomes, nextIds: next.map(({ id }) => id) }
   })
-  const tasks = await findTasks(app, projectId, [...outcomes.map(({ taskId }) => taskId), ...nextIds])
-  const byId = new Map(tasks.map((task) => [task.id, task]))
+  const known = new Map(tasks.map((task) => [task.id, task]))
+  // A repeat of the call, and tasks whose answer was refused, are read anew.
+  const missing = [...outcomes.map(({ taskId }) => taskId), ...nextIds].filter((id) => !known.has(id))
+  if (missing.length > 0) for (const task of await findTasks(app, projectId, missing)) known.set(task.id, task)
   return {
     results: outcomes.flatMap(({ taskId, ...outcome }) => {
-      const task = byId.get(taskId)
-      return task ? [{ ...outcome, task }] : []
+      const task = known.get(taskId)
+      return task ? [{ ...outcome, task, decision: decisions.find(({ id }) => id === outcome.decisionId) }] : []
     }),
-    nextTasks: nextIds.flatMap((id) => byId.get(id) ?? []),
+    nextTasks: nextIds.flatMap((id) => known.get(id) ?? []),
   }
 }
 
@@ -147,6 +189,22 @@ export async function renewReviewLeases(
   return tasks.filter(({ state, assigneeId }) => state === 'LEASED' && assigneeId === viewer.userId)
 }
 
+/** Whether anybody has answered: such a task waits for the next answer, not for the first. */
+const WAITING = Prisma.sql`CASE WHEN EXISTS (SELECT 1 FROM "ReviewAnswer" a
+  WHERE a."projectId" = t."projectId" AND a."taskId" = t."id") THEN (
+    CASE WHEN (SELECT count(DISTINCT a."verdict") FROM "ReviewAnswer" a WHERE a."projectId" = t."projectId"
+      AND a."taskId" = t."id") > 1 AND t."goldVerdict" IS NULL THEN 'DISPUTED' ELSE 'ANSWERED' END)
+  ELSE 'PENDING' END::"ReviewTaskState"`
+
+async function release(tx: App['prisma'] | Tx, viewer: Viewer, projectId: string, taskIds: string[]) {
+  return tx.$queryRaw<ReviewTask[]>`
+    /* releaseReviewTasks */ UPDATE "ReviewTask" t SET "assigneeId" = NULL, "leaseExpiresAt" = NULL,
+      "revision" = "revision" + 1, "updatedAt" = now(), "state" = ${WAITING}
+    WHERE "projectId" = ${projectId}::uuid AND "id" = ANY(${taskIds}::uuid[]) AND "state" = 'LEASED'
+      AND "assigneeId" = ${viewer.userId}::uuid
+    RETURNING t.*`
+}
+
 /** Gives the caller's tasks back; returns those given back. A task with an answer goes on waiting for the next one. */
 export async function releaseReviewTasks(
   app: App,
@@ -156,19 +214,86 @@ export async function releaseReviewTasks(
 ): Promise<ReviewTask[]> {
   await requireAccess(app, viewer, projectId, 'review.answer')
   checkIds(taskIds)
-  const released = await app.prisma.$queryRaw<{ id: string }[]>`
-    /* releaseReviewTasks */ UPDATE "ReviewTask" t SET "assigneeId" = NULL, "leaseExpiresAt" = NULL,
-      "revision" = "revision" + 1, "updatedAt" = now(),
-      "state" = CASE WHEN EXISTS (SELECT 1 FROM "ReviewAnswer" a WHERE a."projectId" = t."projectId" AND a."taskId" = t."id")
-        THEN 'ANSWERED'::"ReviewTaskState" ELSE 'PENDING'::"ReviewTaskState" END
-    WHERE "projectId" = ${projectId}::uuid AND "id" = ANY(${taskIds}::uuid[]) AND "state" = 'LEASED'
-      AND "assigneeId" = ${viewer.userId}::uuid
-    RETURNING "id"`
-  return findTasks(
-    app,
-    projectId,
-    released.map(({ id }) => id),
-  )
+  return inOrder(taskIds, await release(app.prisma, viewer, projectId, taskIds))
+}
+
+const inOrder = (ids: readonly string[], tasks: readonly ReviewTask[]): ReviewTask[] =>
+  ids.flatMap((id) => tasks.find((task) => task.id === id) ?? [])
+
+const MAX_COMMENT = 1_000
+
+export interface SkipReviewTasks {
+  projectId: string
+  taskIds: string[]
+  reason: ReviewSkipReason
+  comment?: string | null
+}
+
+/**
+ * Gives the caller's tasks back with a reason, never to be offered to them again; others still get them. Returns those given
+ * back. ANNOTATOR and above.
+ */
+export async function skipReviewTasks(
+  app: App,
+  viewer: Viewer,
+  { projectId, taskIds, reason, comment }: SkipReviewTasks,
+): Promise<ReviewTask[]> {
+  await requireAccess(app, viewer, projectId, 'review.answer')
+  checkIds(taskIds)
+  if (comment && comment.length > MAX_COMMENT) {
+    throw invalid(`comment must have at most ${MAX_COMMENT} characters: got ${comment.length}`, 'input', 'comment')
+  }
+  return app.prisma.$transaction(async (tx) => {
+    const skipped = await release(tx, viewer, projectId, taskIds)
+    await tx.reviewSkip.createMany({
+      data: skipped.map(({ id }) => ({ projectId, taskId: id, actorId: viewer.userId, reason, comment })),
+      skipDuplicates: true,
+    })
+    return inOrder(taskIds, skipped)
+  })
+}
+
+const WATCH_EVERY_MS = 1_000
+
+/** What a holder sees of a task: its revision grows with each change, and a hold can lapse without one. */
+const lapsed = (task: ReviewTask, now: Date): boolean =>
+  task.state === 'LEASED' && task.leaseExpiresAt !== null && task.leaseExpiresAt <= now
+
+/**
+ * Tasks that the caller holds, whenever one changes, lapses or is taken over: the state now, within a second or two. Works
+ * across processes; ends with the connection.
+ */
+export async function watchMyTasks(app: App, viewer: Viewer, projectId: string): Promise<AsyncGenerator<ReviewTask>> {
+  // Looked at before anything is opened, so that a refusal is an answer and not a broken stream.
+  await requireAccess(app, viewer, projectId, 'review.answer')
+  return changesOfMine(app, viewer, projectId)
+}
+
+async function* changesOfMine(app: App, viewer: Viewer, projectId: string): AsyncGenerator<ReviewTask> {
+  const held = new Map<string, string>()
+  const markOf = (task: ReviewTask) =>
+    `${task.revision}/${task.state}/${task.assigneeId}/${lapsed(task, app.clock.now())}`
+  for (let isFirst = true; ; isFirst = false) {
+    const rows = await app.prisma.$queryRaw<ReviewTask[]>`
+      /* watchMyTasks */ SELECT * FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid
+        AND "assigneeId" = ${viewer.userId}::uuid AND "state" IN ('LEASED', 'OBSOLETE')
+      UNION SELECT * FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "id" = ANY(${[...held.keys()]}::uuid[])`
+    for (const task of rows) {
+      const isMine = task.assigneeId === viewer.userId && task.state === 'LEASED'
+      const mark = markOf(task)
+      const before = held.get(task.id)
+      // What is claimed or given back by the caller's own calls is in their answers; the stream tells of the rest.
+      if (before === undefined && !isMine) continue
+      if (before !== undefined && before !== mark) yield task
+      if (isMine) held.set(task.id, mark)
+      else held.delete(task.id)
+      if (isFirst && isMine && lapsed(task, app.clock.now())) yield task
+    }
+    await new Promise((resolve) => setTimeout(resolve, WATCH_EVERY_MS))
+    // A membership that was taken away ends the stream with a refusal.
+    viewer.roles.delete(projectId)
+    await requireAccess(app, viewer, projectId, 'review.answer')
+  }
 }
 
 /** Answers of tasks, by task: none to an annotator before the task is settled, so that opinions stay independent. */
@@ -199,12 +324,13 @@ export interface QueueCount {
 
 const COUNT_CAP = 10_000
 
-/** Tasks by kind and state, each counted up to a cap. */
+/** Tasks by kind and state, each counted up to a cap. Gold stays hidden, and audit questions count once they are asked. */
 export async function summariseQueue(app: App, viewer: Viewer, projectId: string): Promise<QueueCount[]> {
   await requireAccess(app, viewer, projectId, 'project.read')
   const rows = await app.prisma.$queryRaw<{ kind: ReviewTaskKind; state: ReviewTask['state']; n: number }[]>`
     /* summariseQueue */ SELECT "kind", "state", count(*)::int AS n FROM "ReviewTask"
-    WHERE "projectId" = ${projectId}::uuid GROUP BY 1, 2 ORDER BY 1, 2`
+    WHERE "projectId" = ${projectId}::uuid AND "goldVerdict" IS NULL AND NOT ("isAudit" AND "state" = 'PENDING')
+    GROUP BY 1, 2 ORDER BY 1, 2`
   return rows.map(({ kind, state, n }) => ({
     kind,
     state,

@@ -1,14 +1,9 @@
-import type { PlacementResult } from '../engine/index.ts'
+import { edgePriority, type PlacementResult } from '../engine/index.ts'
 import type { Tx } from './app.ts'
 import type { Ref } from './id.ts'
 
 /** Rows in one statement: large arrays bind fast, and each stays well below a second. */
 const CHUNK = 20_000
-
-/** Impact of a tree edge: expected wrong pairs due to it, (1-p) s (S-s). */
-export function edgeImpact(probability: number, subtreeSize: number, clusterSize: number): number {
-  return (1 - probability) * subtreeSize * (clusterSize - subtreeSize)
-}
 
 /** Removes what an earlier attempt of the same run had written. */
 export async function clearRunResult(tx: Tx, { projectId, id: runId }: Ref): Promise<void> {
@@ -32,7 +27,11 @@ export async function writeRunResult(
   for (let v = 0; v < n; v++) {
     const cluster = labels[v] as number
     if ((parent[v] as number) >= 0) {
-      impact[v] = edgeImpact(parentProbability[v] as number, subtreeSize[v] as number, clusterSizes[cluster] as number)
+      impact[v] = edgePriority(
+        parentProbability[v] as number,
+        subtreeSize[v] as number,
+        clusterSizes[cluster] as number,
+      )
     }
     risk[cluster] = (risk[cluster] as number) + (impact[v] as number)
   }

@@ -1,4 +1,6 @@
+import { mergePriority } from '../review/question-priority.ts'
 import type { Constraints, Labels, NeighbourLists } from '../types.ts'
+import { clusterSizes } from './labels.ts'
 import { ranking } from './tree-partition.ts'
 
 export interface MergeOptions {
@@ -23,7 +25,7 @@ export interface MergeCandidates {
   readonly similarity: Float32Array
   /** Of being one identity, 0..1, float32. */
   readonly probability: Float32Array
-  /** Expected wrong pairs that the question removes: p times the expected company of either end. float64 */
+  /** Expected wrong pairs that the question removes: see mergePriority. float64 */
   readonly priority: Float64Array
 }
 
@@ -77,6 +79,9 @@ export function rankMerges(
   const decided = new Set<number>()
   const cannotLinks = constraints?.cannotLinks ?? new Int32Array(0)
   for (let e = 0; e < cannotLinks.length; e += 2) decided.add(keyOf(cannotLinks[e], cannotLinks[e + 1]))
+  const sizes = clusterSizes(labels, clusters)
+  const priorityOf = (v: number, u: number, p: number) =>
+    mergePriority(p, company[v], company[u], sizes[labels[v]], sizes[labels[u]])
   const isExcluded = new Uint8Array(labels.length)
   for (const v of constraints?.excluded ?? []) isExcluded[v] = 1
 
@@ -93,9 +98,9 @@ export function rankMerges(
     .map(([key, edge]) => {
       const left = Math.floor(key / clusters)
       const right = key % clusters
-      return { ...edge, left, right, key, priority: edge.p * company[edge.v] * company[edge.u] }
+      return { ...edge, left, right, key, priority: priorityOf(edge.v, edge.u, edge.p) }
     })
-    .sort((a, b) => b.priority - a.priority || a.key - b.key)
+    .sort((a, b) => b.priority - a.priority || b.p - a.p || a.key - b.key)
   const taken = new Int32Array(clusters)
   const kept = ranked
     .filter(({ left, right }) => {

@@ -6,7 +6,7 @@
 
 import type { Context } from "./../../resolvers/context"
 import type { UserErrorSource } from "./../../resolvers/payload"
-import type { User, Membership, ApiKey, Project, AuditEvent, WebhookEndpoint, WebhookDelivery, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, CalibrationReport, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
+import type { User, Membership, ApiKey, Project, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, CalibrationReport, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
 import type { SimilarItem } from "./../../services/similarity"
 import type { GraphEdgeSource } from "./../../resolvers/cluster-run"
 import type { RunDiffEntry, RunDiff } from "./../../services/run-diff"
@@ -89,11 +89,6 @@ export interface NexusGenInputs {
     fileName: string; // String!
     byteSize: number; // Float!
   }
-  CreateWebhookEndpointInput: { // input type
-    projectId: string; // ID!
-    url: NexusGenScalars['URL']; // URL!
-    events: string[]; // [String!]!
-  }
   DecisionChange: { // input type
     merge?: NexusGenInputs['MergeChange'] | null; // MergeChange
     split?: NexusGenInputs['SplitChange'] | null; // SplitChange
@@ -103,9 +98,6 @@ export interface NexusGenInputs {
   DecisionInput: { // input type
     projectId: string; // ID!
     change: NexusGenInputs['DecisionChange']; // DecisionChange!
-  }
-  DeleteWebhookEndpointInput: { // input type
-    webhookEndpointId: string; // ID!
   }
   ExcludeChange: { // input type
     itemIds: string[]; // [ID!]!
@@ -154,14 +146,6 @@ export interface NexusGenInputs {
   RenewReviewLeasesInput: { // input type
     taskIds: string[]; // [ID!]!
   }
-  ReplayWebhookDeliveriesInput: { // input type
-    webhookEndpointId: string; // ID!
-    idempotencyKey: string; // ID!
-  }
-  RetractReviewAnswerInput: { // input type
-    taskId: string; // ID!
-    idempotencyKey: string; // ID!
-  }
   RevertDecisionInput: { // input type
     decisionId: string; // ID!
     idempotencyKey: string; // ID!
@@ -193,6 +177,11 @@ export interface NexusGenInputs {
     vector?: number[] | null; // [Float!]
     stagedUrl?: NexusGenScalars['URL'] | null; // URL
   }
+  SkipReviewTasksInput: { // input type
+    taskIds: string[]; // [ID!]!
+    reason: NexusGenEnums['ReviewSkipReason']; // ReviewSkipReason!
+    comment?: string | null; // String
+  }
   SplitChange: { // input type
     identityId: string; // ID!
     itemIds: string[]; // [ID!]!
@@ -221,6 +210,7 @@ export interface NexusGenInputs {
   SubmitReviewAnswersInput: { // input type
     answers: NexusGenInputs['ReviewAnswerInput'][]; // [ReviewAnswerInput!]!
     claimNext: number; // Int!
+    kinds?: NexusGenEnums['ReviewTaskKind'][] | null; // [ReviewTaskKind!]
     idempotencyKey: string; // ID!
   }
   UpdateIdentitiesInput: { // input type
@@ -252,6 +242,7 @@ export interface NexusGenEnums {
   MemberOrder: "RISK_DESC" | "CONFIDENCE_DESC" | "ADDED_DESC"
   MembershipSource: "HUMAN" | "IMPLIED" | "MODEL"
   ModelState: "CANDIDATE" | "EVALUATED" | "ACTIVE" | "ARCHIVED" | "REJECTED"
+  ReviewSkipReason: "UNCLEAR_IMAGE" | "NEEDS_EXPERT" | "BAD_QUESTION" | "OTHER"
   ReviewTaskKind: "EDGE" | "MERGE" | "OUTLIERS" | "ASSIGN"
   ReviewTaskState: "PENDING" | "LEASED" | "ANSWERED" | "DISPUTED" | "APPLIED" | "OBSOLETE"
   ReviewVerdict: "SAME" | "DIFFERENT" | "UNSURE" | "INVALID_SUBJECT"
@@ -282,15 +273,6 @@ export interface NexusGenObjects {
   ApplyDecisionPayload: { // root type
     decision?: NexusGenRootTypes['Decision'] | null; // Decision
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
-  AuditEvent: AuditEvent;
-  AuditEventConnection: { // root type
-    edges: NexusGenRootTypes['AuditEventEdge'][]; // [AuditEventEdge!]!
-    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
-  }
-  AuditEventEdge: { // root type
-    cursor: string; // String!
-    node: NexusGenRootTypes['AuditEvent']; // AuditEvent!
   }
   Box: { // root type
     x: number; // Float!
@@ -372,11 +354,6 @@ export interface NexusGenObjects {
     stagedUrl?: NexusGenScalars['URL'] | null; // URL
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
-  CreateWebhookEndpointPayload: { // root type
-    webhookEndpoint?: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
-    signingSecret?: string | null; // String
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
   DatasetVersion: DatasetVersion;
   DatasetVersionConnection: { // root type
     edges: NexusGenRootTypes['DatasetVersionEdge'][]; // [DatasetVersionEdge!]!
@@ -396,10 +373,6 @@ export interface NexusGenObjects {
     node: NexusGenRootTypes['Decision']; // Decision!
   }
   DecisionPreview: DecisionPreview;
-  DeleteWebhookEndpointPayload: { // root type
-    deletedId?: string | null; // ID
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
   EffortPoint: EffortPoint;
   Embedder: ProjectEmbedder;
   Estimate: { // root type
@@ -410,11 +383,6 @@ export interface NexusGenObjects {
   }
   Export: Export;
   ExportFile: ExportFile;
-  FailedRow: { // root type
-    row: number; // Int!
-    externalKey?: string | null; // String
-    problem: string; // String!
-  }
   GenericUserError: UserErrorSource;
   GraphEdge: GraphEdgeSource;
   Identity: Identity;
@@ -510,16 +478,6 @@ export interface NexusGenObjects {
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
-  ReplayWebhookDeliveriesPayload: { // root type
-    webhookEndpoint?: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
-    replayedCount?: number | null; // Int
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
-  RetractReviewAnswerPayload: { // root type
-    task?: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
-    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
   RevertDecisionPayload: { // root type
     decision?: NexusGenRootTypes['Decision'] | null; // Decision
     blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
@@ -555,6 +513,10 @@ export interface NexusGenObjects {
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   SimilarItem: SimilarItem;
+  SkipReviewTasksPayload: { // root type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   StaleRevisionError: UserErrorSource;
   StartClusterRunPayload: { // root type
     clusterRun?: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
@@ -602,20 +564,10 @@ export interface NexusGenObjects {
     cursor: string; // String!
     node: NexusGenRootTypes['Vertex']; // Vertex!
   }
-  WebhookDelivery: WebhookDelivery;
-  WebhookDeliveryConnection: { // root type
-    edges: NexusGenRootTypes['WebhookDeliveryEdge'][]; // [WebhookDeliveryEdge!]!
-    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
-  }
-  WebhookDeliveryEdge: { // root type
-    cursor: string; // String!
-    node: NexusGenRootTypes['WebhookDelivery']; // WebhookDelivery!
-  }
-  WebhookEndpoint: WebhookEndpoint;
 }
 
 export interface NexusGenInterfaces {
-  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['AuditEvent'] | NexusGenRootTypes['WebhookEndpoint'] | NexusGenRootTypes['WebhookDelivery'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['CalibrationReport'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
+  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['CalibrationReport'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
   UserError: UserErrorSource;
 }
 
@@ -649,23 +601,6 @@ export interface NexusGenFieldTypes {
   ApplyDecisionPayload: { // field return type
     decision: NexusGenRootTypes['Decision'] | null; // Decision
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
-  AuditEvent: { // field return type
-    id: string; // ID!
-    action: string; // String!
-    actor: NexusGenRootTypes['User'] | null; // User
-    target: NexusGenRootTypes['Node'] | null; // Node
-    detail: NexusGenScalars['JSONObject'] | null; // JSONObject
-    requestId: string; // String!
-    occurredAt: NexusGenScalars['DateTime']; // DateTime!
-  }
-  AuditEventConnection: { // field return type
-    edges: NexusGenRootTypes['AuditEventEdge'][]; // [AuditEventEdge!]!
-    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
-  }
-  AuditEventEdge: { // field return type
-    cursor: string; // String!
-    node: NexusGenRootTypes['AuditEvent']; // AuditEvent!
   }
   Box: { // field return type
     x: number; // Float!
@@ -727,7 +662,6 @@ export interface NexusGenFieldTypes {
     job: NexusGenRootTypes['Job']; // Job!
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
     ledgerRevision: number; // Int!
-    isIncremental: boolean; // Boolean!
     parent: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
     vertexCount: number; // Int!
     clusterCount: number; // Int!
@@ -797,11 +731,6 @@ export interface NexusGenFieldTypes {
     stagedUrl: NexusGenScalars['URL'] | null; // URL
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
-  CreateWebhookEndpointPayload: { // field return type
-    webhookEndpoint: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
-    signingSecret: string | null; // String
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
   DatasetVersion: { // field return type
     id: string; // ID!
     tag: string; // String!
@@ -848,10 +777,6 @@ export interface NexusGenFieldTypes {
     riskDelta: number; // Float!
     conflicts: NexusGenRootTypes['Constraint'][]; // [Constraint!]!
   }
-  DeleteWebhookEndpointPayload: { // field return type
-    deletedId: string | null; // ID
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
   EffortPoint: { // field return type
     answers: number; // Int!
     activeSeconds: number; // Int!
@@ -879,11 +804,6 @@ export interface NexusGenFieldTypes {
     url: NexusGenScalars['URL']; // URL!
     byteSize: number; // Float!
     sha256: string; // String!
-  }
-  FailedRow: { // field return type
-    row: number; // Int!
-    externalKey: string | null; // String
-    problem: string; // String!
   }
   GenericUserError: { // field return type
     message: string; // String!
@@ -972,7 +892,6 @@ export interface NexusGenFieldTypes {
     estimatedEndAt: NexusGenScalars['DateTime'] | null; // DateTime
     failedRowCount: number; // Int!
     failedRowsUrl: NexusGenScalars['URL'] | null; // URL
-    failedRows: NexusGenRootTypes['FailedRow'][]; // [FailedRow!]!
     failure: string | null; // String
     heartbeatAt: NexusGenScalars['DateTime'] | null; // DateTime
   }
@@ -1019,9 +938,6 @@ export interface NexusGenFieldTypes {
     setMembership: NexusGenRootTypes['SetMembershipPayload']; // SetMembershipPayload!
     createApiKey: NexusGenRootTypes['CreateApiKeyPayload']; // CreateApiKeyPayload!
     revokeApiKey: NexusGenRootTypes['RevokeApiKeyPayload']; // RevokeApiKeyPayload!
-    createWebhookEndpoint: NexusGenRootTypes['CreateWebhookEndpointPayload']; // CreateWebhookEndpointPayload!
-    deleteWebhookEndpoint: NexusGenRootTypes['DeleteWebhookEndpointPayload']; // DeleteWebhookEndpointPayload!
-    replayWebhookDeliveries: NexusGenRootTypes['ReplayWebhookDeliveriesPayload']; // ReplayWebhookDeliveriesPayload!
     createUpload: NexusGenRootTypes['CreateUploadPayload']; // CreateUploadPayload!
     startImport: NexusGenRootTypes['StartImportPayload']; // StartImportPayload!
     cancelJob: NexusGenRootTypes['CancelJobPayload']; // CancelJobPayload!
@@ -1034,7 +950,7 @@ export interface NexusGenFieldTypes {
     submitReviewAnswers: NexusGenRootTypes['SubmitReviewAnswersPayload']; // SubmitReviewAnswersPayload!
     renewReviewLeases: NexusGenRootTypes['RenewReviewLeasesPayload']; // RenewReviewLeasesPayload!
     releaseReviewTasks: NexusGenRootTypes['ReleaseReviewTasksPayload']; // ReleaseReviewTasksPayload!
-    retractReviewAnswer: NexusGenRootTypes['RetractReviewAnswerPayload']; // RetractReviewAnswerPayload!
+    skipReviewTasks: NexusGenRootTypes['SkipReviewTasksPayload']; // SkipReviewTasksPayload!
     calibrateThreshold: NexusGenRootTypes['CalibrateThresholdPayload']; // CalibrateThresholdPayload!
     updateReviewSettings: NexusGenRootTypes['UpdateReviewSettingsPayload']; // UpdateReviewSettingsPayload!
     startTrainingRun: NexusGenRootTypes['StartTrainingRunPayload']; // StartTrainingRunPayload!
@@ -1066,8 +982,6 @@ export interface NexusGenFieldTypes {
     ledgerRevision: number; // Int!
     memberships: NexusGenRootTypes['Membership'][]; // [Membership!]!
     apiKeys: NexusGenRootTypes['ApiKey'][]; // [ApiKey!]!
-    auditEvents: NexusGenRootTypes['AuditEventConnection']; // AuditEventConnection!
-    webhookEndpoints: NexusGenRootTypes['WebhookEndpoint'][]; // [WebhookEndpoint!]!
     items: NexusGenRootTypes['ItemConnection']; // ItemConnection!
     publishedRun: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
     clusterRuns: NexusGenRootTypes['ClusterRunConnection']; // ClusterRunConnection!
@@ -1122,16 +1036,6 @@ export interface NexusGenFieldTypes {
   }
   RenewReviewLeasesPayload: { // field return type
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
-  ReplayWebhookDeliveriesPayload: { // field return type
-    webhookEndpoint: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
-    replayedCount: number | null; // Int
-    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
-  }
-  RetractReviewAnswerPayload: { // field return type
-    task: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
-    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   RevertDecisionPayload: { // field return type
@@ -1207,6 +1111,10 @@ export interface NexusGenFieldTypes {
     item: NexusGenRootTypes['Item']; // Item!
     similarity: number; // Float!
   }
+  SkipReviewTasksPayload: { // field return type
+    tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   StaleRevisionError: { // field return type
     message: string; // String!
     code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
@@ -1242,6 +1150,7 @@ export interface NexusGenFieldTypes {
   Subscription: { // field return type
     jobUpdated: NexusGenRootTypes['Job']; // Job!
     decisionsAppended: NexusGenRootTypes['Decision']; // Decision!
+    myTasksChanged: NexusGenRootTypes['ReviewTask']; // ReviewTask!
   }
   TrainingRun: { // field return type
     id: string; // ID!
@@ -1289,32 +1198,6 @@ export interface NexusGenFieldTypes {
     cursor: string; // String!
     node: NexusGenRootTypes['Vertex']; // Vertex!
   }
-  WebhookDelivery: { // field return type
-    id: string; // ID!
-    event: string; // String!
-    auditEvent: NexusGenRootTypes['AuditEvent'] | null; // AuditEvent
-    attempts: number; // Int!
-    nextAttemptAt: NexusGenScalars['DateTime'] | null; // DateTime
-    deliveredAt: NexusGenScalars['DateTime'] | null; // DateTime
-    deadAt: NexusGenScalars['DateTime'] | null; // DateTime
-    lastError: string | null; // String
-    createdAt: NexusGenScalars['DateTime']; // DateTime!
-  }
-  WebhookDeliveryConnection: { // field return type
-    edges: NexusGenRootTypes['WebhookDeliveryEdge'][]; // [WebhookDeliveryEdge!]!
-    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
-  }
-  WebhookDeliveryEdge: { // field return type
-    cursor: string; // String!
-    node: NexusGenRootTypes['WebhookDelivery']; // WebhookDelivery!
-  }
-  WebhookEndpoint: { // field return type
-    id: string; // ID!
-    url: NexusGenScalars['URL']; // URL!
-    events: string[]; // [String!]!
-    deadLetterCount: number; // Int!
-    deliveries: NexusGenRootTypes['WebhookDeliveryConnection']; // WebhookDeliveryConnection!
-  }
   Node: { // field return type
     id: string; // ID!
   }
@@ -1348,23 +1231,6 @@ export interface NexusGenFieldTypeNames {
   ApplyDecisionPayload: { // field return type name
     decision: 'Decision'
     userErrors: 'UserError'
-  }
-  AuditEvent: { // field return type name
-    id: 'ID'
-    action: 'String'
-    actor: 'User'
-    target: 'Node'
-    detail: 'JSONObject'
-    requestId: 'String'
-    occurredAt: 'DateTime'
-  }
-  AuditEventConnection: { // field return type name
-    edges: 'AuditEventEdge'
-    pageInfo: 'PageInfo'
-  }
-  AuditEventEdge: { // field return type name
-    cursor: 'String'
-    node: 'AuditEvent'
   }
   Box: { // field return type name
     x: 'Float'
@@ -1426,7 +1292,6 @@ export interface NexusGenFieldTypeNames {
     job: 'Job'
     model: 'ModelVersion'
     ledgerRevision: 'Int'
-    isIncremental: 'Boolean'
     parent: 'ClusterRun'
     vertexCount: 'Int'
     clusterCount: 'Int'
@@ -1496,11 +1361,6 @@ export interface NexusGenFieldTypeNames {
     stagedUrl: 'URL'
     userErrors: 'UserError'
   }
-  CreateWebhookEndpointPayload: { // field return type name
-    webhookEndpoint: 'WebhookEndpoint'
-    signingSecret: 'String'
-    userErrors: 'UserError'
-  }
   DatasetVersion: { // field return type name
     id: 'ID'
     tag: 'String'
@@ -1547,10 +1407,6 @@ export interface NexusGenFieldTypeNames {
     riskDelta: 'Float'
     conflicts: 'Constraint'
   }
-  DeleteWebhookEndpointPayload: { // field return type name
-    deletedId: 'ID'
-    userErrors: 'UserError'
-  }
   EffortPoint: { // field return type name
     answers: 'Int'
     activeSeconds: 'Int'
@@ -1578,11 +1434,6 @@ export interface NexusGenFieldTypeNames {
     url: 'URL'
     byteSize: 'Float'
     sha256: 'String'
-  }
-  FailedRow: { // field return type name
-    row: 'Int'
-    externalKey: 'String'
-    problem: 'String'
   }
   GenericUserError: { // field return type name
     message: 'String'
@@ -1671,7 +1522,6 @@ export interface NexusGenFieldTypeNames {
     estimatedEndAt: 'DateTime'
     failedRowCount: 'Int'
     failedRowsUrl: 'URL'
-    failedRows: 'FailedRow'
     failure: 'String'
     heartbeatAt: 'DateTime'
   }
@@ -1718,9 +1568,6 @@ export interface NexusGenFieldTypeNames {
     setMembership: 'SetMembershipPayload'
     createApiKey: 'CreateApiKeyPayload'
     revokeApiKey: 'RevokeApiKeyPayload'
-    createWebhookEndpoint: 'CreateWebhookEndpointPayload'
-    deleteWebhookEndpoint: 'DeleteWebhookEndpointPayload'
-    replayWebhookDeliveries: 'ReplayWebhookDeliveriesPayload'
     createUpload: 'CreateUploadPayload'
     startImport: 'StartImportPayload'
     cancelJob: 'CancelJobPayload'
@@ -1733,7 +1580,7 @@ export interface NexusGenFieldTypeNames {
     submitReviewAnswers: 'SubmitReviewAnswersPayload'
     renewReviewLeases: 'RenewReviewLeasesPayload'
     releaseReviewTasks: 'ReleaseReviewTasksPayload'
-    retractReviewAnswer: 'RetractReviewAnswerPayload'
+    skipReviewTasks: 'SkipReviewTasksPayload'
     calibrateThreshold: 'CalibrateThresholdPayload'
     updateReviewSettings: 'UpdateReviewSettingsPayload'
     startTrainingRun: 'StartTrainingRunPayload'
@@ -1765,8 +1612,6 @@ export interface NexusGenFieldTypeNames {
     ledgerRevision: 'Int'
     memberships: 'Membership'
     apiKeys: 'ApiKey'
-    auditEvents: 'AuditEventConnection'
-    webhookEndpoints: 'WebhookEndpoint'
     items: 'ItemConnection'
     publishedRun: 'ClusterRun'
     clusterRuns: 'ClusterRunConnection'
@@ -1821,16 +1666,6 @@ export interface NexusGenFieldTypeNames {
   }
   RenewReviewLeasesPayload: { // field return type name
     tasks: 'ReviewTask'
-    userErrors: 'UserError'
-  }
-  ReplayWebhookDeliveriesPayload: { // field return type name
-    webhookEndpoint: 'WebhookEndpoint'
-    replayedCount: 'Int'
-    userErrors: 'UserError'
-  }
-  RetractReviewAnswerPayload: { // field return type name
-    task: 'ReviewTask'
-    blockedBy: 'Decision'
     userErrors: 'UserError'
   }
   RevertDecisionPayload: { // field return type name
@@ -1906,6 +1741,10 @@ export interface NexusGenFieldTypeNames {
     item: 'Item'
     similarity: 'Float'
   }
+  SkipReviewTasksPayload: { // field return type name
+    tasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
   StaleRevisionError: { // field return type name
     message: 'String'
     code: 'UserErrorCode'
@@ -1941,6 +1780,7 @@ export interface NexusGenFieldTypeNames {
   Subscription: { // field return type name
     jobUpdated: 'Job'
     decisionsAppended: 'Decision'
+    myTasksChanged: 'ReviewTask'
   }
   TrainingRun: { // field return type name
     id: 'ID'
@@ -1987,32 +1827,6 @@ export interface NexusGenFieldTypeNames {
   VertexEdge: { // field return type name
     cursor: 'String'
     node: 'Vertex'
-  }
-  WebhookDelivery: { // field return type name
-    id: 'ID'
-    event: 'String'
-    auditEvent: 'AuditEvent'
-    attempts: 'Int'
-    nextAttemptAt: 'DateTime'
-    deliveredAt: 'DateTime'
-    deadAt: 'DateTime'
-    lastError: 'String'
-    createdAt: 'DateTime'
-  }
-  WebhookDeliveryConnection: { // field return type name
-    edges: 'WebhookDeliveryEdge'
-    pageInfo: 'PageInfo'
-  }
-  WebhookDeliveryEdge: { // field return type name
-    cursor: 'String'
-    node: 'WebhookDelivery'
-  }
-  WebhookEndpoint: { // field return type name
-    id: 'ID'
-    url: 'URL'
-    events: 'String'
-    deadLetterCount: 'Int'
-    deliveries: 'WebhookDeliveryConnection'
   }
   Node: { // field return type name
     id: 'ID'
@@ -2088,11 +1902,6 @@ export interface NexusGenArgTypes {
       cap: number; // Int!
     }
   }
-  Job: {
-    failedRows: { // args
-      first: number; // Int!
-    }
-  }
   Mutation: {
     createProject: { // args
       input: NexusGenInputs['CreateProjectInput']; // CreateProjectInput!
@@ -2105,15 +1914,6 @@ export interface NexusGenArgTypes {
     }
     revokeApiKey: { // args
       input: NexusGenInputs['RevokeApiKeyInput']; // RevokeApiKeyInput!
-    }
-    createWebhookEndpoint: { // args
-      input: NexusGenInputs['CreateWebhookEndpointInput']; // CreateWebhookEndpointInput!
-    }
-    deleteWebhookEndpoint: { // args
-      input: NexusGenInputs['DeleteWebhookEndpointInput']; // DeleteWebhookEndpointInput!
-    }
-    replayWebhookDeliveries: { // args
-      input: NexusGenInputs['ReplayWebhookDeliveriesInput']; // ReplayWebhookDeliveriesInput!
     }
     createUpload: { // args
       input: NexusGenInputs['CreateUploadInput']; // CreateUploadInput!
@@ -2151,8 +1951,8 @@ export interface NexusGenArgTypes {
     releaseReviewTasks: { // args
       input: NexusGenInputs['ReleaseReviewTasksInput']; // ReleaseReviewTasksInput!
     }
-    retractReviewAnswer: { // args
-      input: NexusGenInputs['RetractReviewAnswerInput']; // RetractReviewAnswerInput!
+    skipReviewTasks: { // args
+      input: NexusGenInputs['SkipReviewTasksInput']; // SkipReviewTasksInput!
     }
     calibrateThreshold: { // args
       input: NexusGenInputs['CalibrateThresholdInput']; // CalibrateThresholdInput!
@@ -2180,10 +1980,6 @@ export interface NexusGenArgTypes {
     }
   }
   Project: {
-    auditEvents: { // args
-      first: number; // Int!
-      after?: string | null; // String
-    }
     items: { // args
       first: number; // Int!
       after?: string | null; // String
@@ -2265,29 +2061,24 @@ export interface NexusGenArgTypes {
       projectId: string; // ID!
       afterRevision: number; // Int!
     }
+    myTasksChanged: { // args
+      projectId: string; // ID!
+    }
   }
   Vertex: {
     pathToRoot: { // args
       maxEdges: number; // Int!
     }
   }
-  WebhookEndpoint: {
-    deliveries: { // args
-      first: number; // Int!
-      after?: string | null; // String
-      isDead?: boolean | null; // Boolean
-    }
-  }
 }
 
 export interface NexusGenAbstractTypeMembers {
-  Node: "User" | "Membership" | "ApiKey" | "Project" | "AuditEvent" | "WebhookEndpoint" | "WebhookDelivery" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "CalibrationReport" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
+  Node: "User" | "Membership" | "ApiKey" | "Project" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "CalibrationReport" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
   UserError: "GenericUserError" | "StaleRevisionError" | "ConstraintConflictError" | "LeaseLostError"
 }
 
 export interface NexusGenTypeInterfaces {
   ApiKey: "Node"
-  AuditEvent: "Node"
   CalibrationReport: "Node"
   Cluster: "Node"
   ClusterRun: "Node"
@@ -2309,8 +2100,6 @@ export interface NexusGenTypeInterfaces {
   TrainingRun: "Node"
   User: "Node"
   Vertex: "Node"
-  WebhookDelivery: "Node"
-  WebhookEndpoint: "Node"
 }
 
 export type NexusGenObjectNames = keyof NexusGenObjects;
