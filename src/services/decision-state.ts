@@ -10,50 +10,55 @@ type StoredStatement = Statement & { readonly id: string }
 export const readDecisionState = (db: Db, projectId: string, change: DecisionChange): Promise<DecisionState> =>
   readState(db, projectId, namedIdentities(change), namedItems(change))
 
-/** Reads the given identities whole, those that the given items are in, and every active statement about any of them. */
+/**
+ * Reads the given identities whole, those that the given items are in, and every active statement about any of them: one
+ * statement, and two more where must-links lead out.
+ */
 export async function readState(
   db: Db,
   projectId: string,
   namedIdentityIds: readonly string[],
   itemIds: readonly string[],
 ): Promise<DecisionState> {
-  const { prisma } = db
-  const items = itemIds.length
-    ? await prisma.$queryRaw<{ id: string; identityId: string | null }[]>`
-        /* readDecisionState: items */
-        SELECT i."id", m."identityId" FROM "Item" i
-        LEFT JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."itemId" = i."id"
-        WHERE i."projectId" = ${projectId}::uuid AND i."id" = ANY(${[...itemIds]}::uuid[]) AND i."erasedAt" IS NULL`
-    : []
-  const identityIds = [
-    ...new Set([...namedIdentityIds, ...items.flatMap(({ identityId }) => (identityId ? [identityId] : []))]),
-  ]
-  const rows = identityIds.length
-    ? await prisma.$queryRaw<(IdentityFacts & { member: Omit<MemberFacts, 'identityId'> | null })[]>`
-        /* readDecisionState: identities */
-        SELECT i."id", i."state", i."name", i."revision", CASE WHEN m."itemId" IS NOT NULL THEN
-          jsonb_build_object('itemId', m."itemId", 'source', m."source", 'confidence', m."confidence", 'risk', m."risk") END AS member
-        FROM "Identity" i
-        LEFT JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."identityId" = i."id"
-        WHERE i."projectId" = ${projectId}::uuid AND i."id" = ANY(${identityIds}::uuid[]) ORDER BY m."itemId"`
-    : []
-  const identities = rows.map(({ id, state, name, revision }): IdentityFacts => ({ id, state, name, revision }))
-  const members = rows.flatMap(({ id, member }): MemberFacts[] => (member ? [{ ...member, identityId: id }] : []))
-  const reach = [...new Set([...items.map(({ id }) => id), ...members.map(({ itemId }) => itemId)])]
-  const near = reach.length
-    ? await prisma.$queryRaw<StoredStatement[]>`
-        /* readDecisionState: constraints */
-        SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
-        WHERE "projectId" = ${projectId}::uuid AND "revokedById" IS NULL AND "leftItemId" = ANY(${reach}::uuid[])
-        UNION SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
-        WHERE "projectId" = ${projectId}::uuid AND "revokedById" IS NULL AND "rightItemId" = ANY(${reach}::uuid[])
-        ORDER BY "id"`
-    : []
-  const afar = await readAfar(db, projectId, near, new Set(reach))
+  const [found] = await db.prisma.$queryRaw<
+    [
+      {
+        items: string[]
+        identities: IdentityFacts[]
+        members: MemberFacts[]
+        near: StoredStatement[]
+      },
+    ]
+  >`
+    /* readDecisionState */
+    WITH items AS MATERIALIZED (
+      SELECT i."id", m."identityId" FROM "Item" i
+      LEFT JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."itemId" = i."id"
+      WHERE i."projectId" = ${projectId}::uuid AND i."id" = ANY(${[...itemIds]}::uuid[]) AND i."erasedAt" IS NULL),
+    wanted AS MATERIALIZED (
+      SELECT unnest(${[...namedIdentityIds]}::uuid[]) AS "id"
+      UNION SELECT "identityId" FROM items WHERE "identityId" IS NOT NULL),
+    members AS MATERIALIZED (
+      SELECT m."itemId", m."identityId", m."source", m."confidence", m."risk" FROM wanted w
+      JOIN "IdentityMember" m ON m."projectId" = ${projectId}::uuid AND m."identityId" = w."id"),
+    reach AS MATERIALIZED (SELECT "id" FROM items UNION SELECT "itemId" FROM members),
+    near AS MATERIALIZED (
+      SELECT c."id", c."kind", c."leftItemId", c."rightItemId" FROM reach r
+      JOIN "Constraint" c ON c."projectId" = ${projectId}::uuid AND c."leftItemId" = r."id" AND c."revokedById" IS NULL
+      UNION SELECT c."id", c."kind", c."leftItemId", c."rightItemId" FROM reach r
+      JOIN "Constraint" c ON c."projectId" = ${projectId}::uuid AND c."rightItemId" = r."id" AND c."revokedById" IS NULL)
+    SELECT coalesce((SELECT jsonb_agg("id") FROM items), '[]') AS "items",
+      coalesce((SELECT jsonb_agg(jsonb_build_object('id', i."id", 'state', i."state", 'name', i."name", 'revision', i."revision"))
+        FROM wanted w JOIN "Identity" i ON i."projectId" = ${projectId}::uuid AND i."id" = w."id"), '[]') AS "identities",
+      coalesce((SELECT jsonb_agg(to_jsonb(m) ORDER BY m."itemId") FROM members m), '[]') AS "members",
+      coalesce((SELECT jsonb_agg(to_jsonb(n) ORDER BY n."id") FROM near n), '[]') AS "near"`
+  const { items, identities, members, near } = found
+  const reach = new Set([...items, ...members.map(({ itemId }) => itemId)])
+  const afar = await readAfar(db, projectId, near, reach)
   return {
     identities: new Map(identities.map((identity) => [identity.id, identity])),
     members: new Map(members.map((member) => [member.itemId, member])),
-    items: new Set(items.map(({ id }) => id)),
+    items: new Set(items),
     ...afar,
   }
 }

@@ -1,4 +1,4 @@
-import type { Decision, Project, ReviewAnswer, ReviewTask, ReviewVerdict } from '../generated/prisma/client.ts'
+import type { Decision, Prisma, Project, ReviewAnswer, ReviewTask, ReviewVerdict } from '../generated/prisma/client.ts'
 import type { Viewer } from './access.ts'
 import type { Tx } from './app.ts'
 import { type DecisionChange, namedIdentities, namedItems } from './decision-change.ts'
@@ -216,16 +216,17 @@ const refusalOf = (error: unknown, position: number, projectId: string): AnswerO
   return { code: error.code, message: error.message, detail: { ...error.detail, projectId, path } }
 }
 
+/** A batch whose decisions are made, and whose answers are still to be written. */
 export interface AnsweredBatch {
   readonly outcomes: AnswerOutcome[]
-  readonly tasks: ReviewTask[]
   readonly decisions: Decision[]
+  readonly stored: readonly object[]
+  readonly closings: readonly Closing[]
   readonly settings: ReviewSettings
 }
 
 /**
- * Takes a batch of answers in a fixed number of statements: stores them, and turns those that settle their task into
- * decisions, each made on what the ones before it leave. A refusal concerns its answer alone; a task that earlier decisions
+ * Takes a batch of answers in a fixed number of statements: turns those that settle their task into decisions, each made on what the ones before it leave. A refusal concerns its answer alone; a task that earlier decisions
  * settle is OBSOLETE, and an answer that agrees with them is kept as no mistake.
  */
 export async function answerTasks(
@@ -272,10 +273,9 @@ export async function answerTasks(
     }
   }
   const decisions = await settle()
-  const tasks = await writeAnswers(tx, projectId, stored, closings)
   // Read with the tasks; where none was found, nothing comes of the defaults either.
   const [{ settings } = { settings: {} }] = held.values()
-  return { outcomes, tasks, decisions, settings: readReviewSettings({ settings }) }
+  return { outcomes, decisions, stored, closings, settings: readReviewSettings({ settings }) }
 
   async function settle(): Promise<Decision[]> {
     if (settling.length === 0) return []
@@ -349,28 +349,36 @@ export async function answerTasks(
   }
 }
 
-/** Stores answers and ends the holds, in one statement; returns the tasks as they are now. */
-async function writeAnswers(
+/**
+ * Stores answers, ends the holds and holds the next tasks, in one statement. Its parts see one snapshot: the claim must
+ * leave out the tasks of the batch.
+ */
+export async function writeAnswers(
   tx: Tx,
   projectId: string,
-  answers: readonly object[],
-  closings: readonly Closing[],
-): Promise<ReviewTask[]> {
-  if (closings.length === 0) return []
-  return tx.$queryRaw<ReviewTask[]>`
+  { stored, closings }: Pick<AnsweredBatch, 'stored' | 'closings'>,
+  claim: Prisma.Sql,
+): Promise<{ closed: ReviewTask[]; claimed: ReviewTask[] }> {
+  const rows = await tx.$queryRaw<(ReviewTask & { isClosed: boolean })[]>`
     /* writeAnswers */
-    WITH given AS (
+    WITH ${claim},
+    given AS (
       INSERT INTO "ReviewAnswer" ("projectId", "id", "taskId", "actorId", "verdict", "outlierItemIds", "identityId",
         "contradictsModel", "durationMs")
       SELECT ${projectId}::uuid, r."id", r."taskId", r."actorId", r."verdict",
         ARRAY(SELECT jsonb_array_elements_text(r."outlierItemIds")::uuid), r."identityId", r."contradictsModel", r."durationMs"
-      FROM jsonb_to_recordset(${JSON.stringify(answers)}::jsonb) AS r("id" uuid, "taskId" uuid, "actorId" uuid,
-        "verdict" "ReviewVerdict", "outlierItemIds" jsonb, "identityId" uuid, "contradictsModel" boolean, "durationMs" int))
-    UPDATE "ReviewTask" t SET "state" = c."state", "decisionId" = coalesce(c."decisionId", t."decisionId"),
-      "settledVerdict" = coalesce(c."verdict", t."settledVerdict"),
-      "settledAt" = CASE WHEN c."verdict" IS NOT NULL THEN now() ELSE t."settledAt" END,
-      "assigneeId" = NULL, "leaseExpiresAt" = NULL, "revision" = t."revision" + 1, "updatedAt" = now()
-    FROM jsonb_to_recordset(${JSON.stringify(closings)}::jsonb) AS c("id" uuid, "state" "ReviewTaskState",
-      "verdict" "ReviewVerdict", "decisionId" uuid)
-    WHERE t."projectId" = ${projectId}::uuid AND t."id" = c."id" RETURNING t.*`
+      FROM jsonb_to_recordset(${JSON.stringify(stored)}::jsonb) AS r("id" uuid, "taskId" uuid, "actorId" uuid,
+        "verdict" "ReviewVerdict", "outlierItemIds" jsonb, "identityId" uuid, "contradictsModel" boolean, "durationMs" int)),
+    closed AS (
+      UPDATE "ReviewTask" t SET "state" = c."state", "decisionId" = coalesce(c."decisionId", t."decisionId"),
+        "settledVerdict" = coalesce(c."verdict", t."settledVerdict"),
+        "settledAt" = CASE WHEN c."verdict" IS NOT NULL THEN now() ELSE t."settledAt" END,
+        "assigneeId" = NULL, "leaseExpiresAt" = NULL, "revision" = t."revision" + 1, "updatedAt" = now()
+      FROM jsonb_to_recordset(${JSON.stringify(closings)}::jsonb) AS c("id" uuid, "state" "ReviewTaskState",
+        "verdict" "ReviewVerdict", "decisionId" uuid)
+      WHERE t."projectId" = ${projectId}::uuid AND t."id" = c."id" RETURNING t.*)
+    SELECT true AS "isClosed", closed.* FROM closed UNION ALL SELECT false, claimed.* FROM claimed`
+  const part = (isClosed: boolean): ReviewTask[] =>
+    rows.filter((row) => row.isClosed === isClosed).map(({ isClosed: _, ...task }) => task)
+  return { closed: part(true), claimed: part(false) }
 }

@@ -11,7 +11,7 @@ import { hasPermission, requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { invalid } from './errors.ts'
 import { onceOnly } from './idempotency.ts'
-import { type AnswerOutcome, answerTasks } from './review-answers.ts'
+import { type AnswerOutcome, answerTasks, writeAnswers } from './review-answers.ts'
 import { findReviewSettings, type ReviewSettings } from './review-settings.ts'
 
 export const MAX_BATCH = 25
@@ -60,14 +60,17 @@ function drawCount(tasks: number, share: number): number {
  * moment are skipped, so that two people never get the same one; a lapsed hold is free again; nobody is asked a question
  * twice, or one that they would rather not answer; disputes go to those who may settle them.
  */
-async function claimIn(
-  tx: Tx,
+function claimSql(
   viewer: Viewer,
   projectId: string,
   count: number,
-  { settings, canSettle, kinds }: { settings: ReviewSettings; canSettle: boolean; kinds?: ReviewTaskKind[] | null },
-): Promise<ReviewTask[]> {
-  if (count === 0) return []
+  {
+    settings,
+    canSettle,
+    kinds,
+    except = [],
+  }: { settings: ReviewSettings; canSettle: boolean; kinds?: ReviewTaskKind[] | null; except?: string[] },
+): Prisma.Sql {
   const gold = drawCount(count, settings.goldShare)
   const audit = drawCount(count - gold, settings.auditShare)
   const ofKind = kinds?.length ? Prisma.sql`AND t."kind"::text = ANY(${kinds as string[]}::text[])` : Prisma.empty
@@ -75,14 +78,14 @@ async function claimIn(
   // The list of states is spelled out, so that the planner can prove the predicate of the index over open tasks.
   const isFree = Prisma.sql`t."projectId" = ${projectId}::uuid ${ofKind}
     AND t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."state"::text = ANY(${open}::text[])
+    AND t."id" <> ALL(${except}::uuid[])
     AND (t."state" <> 'LEASED' OR t."leaseExpiresAt" < now())
     AND NOT EXISTS (SELECT 1 FROM "ReviewAnswer" a
       WHERE a."projectId" = t."projectId" AND a."taskId" = t."id" AND a."actorId" = ${viewer.userId}::uuid)
     AND NOT EXISTS (SELECT 1 FROM "ReviewSkip" k
       WHERE k."projectId" = t."projectId" AND k."taskId" = t."id" AND k."actorId" = ${viewer.userId}::uuid)`
-  const rows = await tx.$queryRaw<ReviewTask[]>`
-    /* claimReviewTasks */
-    WITH gold AS MATERIALIZED (
+  return Prisma.sql`
+    gold AS MATERIALIZED (
       SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND t."goldVerdict" IS NOT NULL
       ORDER BY md5(t."id"::text || ${viewer.userId}) LIMIT ${gold} FOR UPDATE SKIP LOCKED),
     audit AS MATERIALIZED (
@@ -94,14 +97,17 @@ async function claimIn(
       SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND NOT t."isAudit" AND t."goldVerdict" IS NULL
         AND t."id" NOT IN (SELECT "id" FROM audit)
       ORDER BY t."priority" DESC, t."id"
-      LIMIT ${count} - (SELECT count(*) FROM gold) - (SELECT count(*) FROM audit) FOR UPDATE SKIP LOCKED)
-    UPDATE "ReviewTask" h SET "state" = 'LEASED', "assigneeId" = ${viewer.userId}::uuid,
-      "leaseExpiresAt" = now() + ${LEASE_MINUTES} * interval '1 minute', "revision" = h."revision" + 1, "updatedAt" = now()
-    FROM (SELECT "id" FROM gold UNION ALL SELECT "id" FROM audit UNION ALL SELECT "id" FROM ordered) s
-    WHERE h."projectId" = ${projectId}::uuid AND h."id" = s."id"
-    RETURNING h.*`
-  return rows.sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1))
+      LIMIT ${count} - (SELECT count(*) FROM gold) - (SELECT count(*) FROM audit) FOR UPDATE SKIP LOCKED),
+    claimed AS (
+      UPDATE "ReviewTask" h SET "state" = 'LEASED', "assigneeId" = ${viewer.userId}::uuid,
+        "leaseExpiresAt" = now() + ${LEASE_MINUTES} * interval '1 minute', "revision" = h."revision" + 1, "updatedAt" = now()
+      FROM (SELECT "id" FROM gold UNION ALL SELECT "id" FROM audit UNION ALL SELECT "id" FROM ordered) s
+      WHERE h."projectId" = ${projectId}::uuid AND h."id" = s."id"
+      RETURNING h.*)`
 }
+
+const bestFirst = (tasks: readonly ReviewTask[]): ReviewTask[] =>
+  [...tasks].sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1))
 
 /** Tasks in the order of their ids. */
 async function findTasks(app: App, projectId: string, ids: readonly string[]): Promise<ReviewTask[]> {
@@ -119,7 +125,9 @@ export async function claimReviewTasks(app: App, viewer: Viewer, input: ClaimRev
   let claimed: ReviewTask[] | undefined
   const { taskIds } = await onceOnly(app, viewer, 'claimReviewTasks', input, async (tx) => {
     const settings = await findReviewSettings({ prisma: tx }, projectId)
-    claimed = await claimIn(tx, viewer, projectId, count, { settings, canSettle, kinds })
+    const claim = claimSql(viewer, projectId, count, { settings, canSettle, kinds })
+    const rows = await tx.$queryRaw<ReviewTask[]>`/* claimReviewTasks */ WITH ${claim} SELECT * FROM claimed`
+    claimed = bestFirst(rows)
     return { taskIds: claimed.map(({ id }) => id) }
   })
   return claimed ?? findTasks(app, projectId, taskIds)
@@ -148,8 +156,11 @@ export async function submitReviewAnswers(app: App, viewer: Viewer, input: Submi
   let decisions: Decision[] = []
   const { outcomes, nextIds } = await onceOnly(app, viewer, 'submitReviewAnswers', input, async (tx) => {
     const answered = await answerTasks(tx, viewer, projectId, answers, canSettle)
-    const next = await claimIn(tx, viewer, projectId, claimNext, { settings: answered.settings, canSettle, kinds })
-    tasks = [...answered.tasks, ...next]
+    const except = answers.map(({ taskId }) => taskId)
+    const claim = claimSql(viewer, projectId, claimNext, { settings: answered.settings, canSettle, kinds, except })
+    const { closed, claimed } = await writeAnswers(tx, projectId, answered, claim)
+    const next = bestFirst(claimed)
+    tasks = [...closed, ...next]
     decisions = answered.decisions
     return { outcomes: answered.outcomes, nextIds: next.map(({ id }) => id) }
   })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { encodeId, encodeRoot } from '../../src/resolvers/global-id.ts'
 import { openTestApp, type TestApp } from '../support/app.ts'
 import { type LedgerProject, openLedgerProject } from '../support/ledger-project.ts'
+import { openQueueProject } from '../support/queue-project.ts'
 
 let t: TestApp
 let p: LedgerProject
@@ -88,4 +89,44 @@ it('a preview and a decision take at most 12 statements each', async () => {
   )
   expect(applyDecision).toMatchObject({ decision: { itemCount: previewDecision.itemCount }, userErrors: [] })
   expect(statements.length).toBeLessThanOrEqual(12)
+})
+
+it('claiming takes at most 12 statements, and so does a batch of answers with the next claim, whatever its size', async () => {
+  const q = await openQueueProject(
+    t,
+    Array.from({ length: 60 }, (_, c) => Array.from({ length: 3 }, () => ({ truth: `${c >> 1}`, probability: 0.7 }))),
+    Array.from({ length: 59 }, (_, c) => ({ left: [c, 0], right: [c + 1, 1], probability: c % 2 ? 0.2 : 0.85 })),
+    { settings: { auditShare: 0.08, goldShare: 0.04 } },
+  )
+  const projectId = encodeRoot('Project', q.projectId)
+  const TASK = `id revision kind state priority leaseExpiresAt edge { probability similarity }
+    panels { memberCount identity { id name } items { id externalKey thumbnailUrl } }`
+  await t.ok('{ viewer { id } }')
+  statements.length = 0
+  const { claimReviewTasks } = await t.ok(
+    `mutation($input: ClaimReviewTasksInput!) { claimReviewTasks(input: $input) { tasks { ${TASK} } userErrors { message } } }`,
+    { input: { projectId, count: 20, kinds: ['EDGE', 'MERGE'], idempotencyKey: 'claim-twenty' } },
+  )
+  expect(claimReviewTasks.tasks).toHaveLength(20)
+  expect(statements.length).toBeLessThanOrEqual(12)
+  for (const size of [2, 10]) {
+    const tasks = claimReviewTasks.tasks.splice(0, size)
+    const truth = await t.app.prisma.reviewTask.findMany({ where: { projectId: q.projectId, state: 'LEASED' } })
+    const answers = tasks.map(({ id, revision }: { id: string; revision: number }) => {
+      const row = truth.find((task) => encodeId('ReviewTask', task) === id)
+      const isSame = q.truthOf.get(row?.leftItemId as string) === q.truthOf.get(row?.rightItemId as string)
+      return { taskId: id, expectedRevision: revision, verdict: isSame ? 'SAME' : 'DIFFERENT', durationMs: 700 }
+    })
+    statements.length = 0
+    const { submitReviewAnswers } = await t.ok(
+      `mutation($input: SubmitReviewAnswersInput!) { submitReviewAnswers(input: $input) { userErrors { message }
+        results { task { id state } decision { id kind } userErrors { message code } } nextTasks { ${TASK} } } }`,
+      { input: { answers, claimNext: 10, idempotencyKey: `submit-${size}-answers` } },
+    )
+    expect(
+      submitReviewAnswers.results.filter(({ decision }: { decision: object | null }) => decision).length,
+    ).toBeGreaterThan(1)
+    expect(submitReviewAnswers.nextTasks.length).toBeGreaterThan(0)
+    expect({ size, statements: statements.length }).toEqual({ size, statements: Math.min(12, statements.length) })
+  }
 })

@@ -3,6 +3,7 @@ import { estimateQuality } from '../../src/engine/review/audit-quality.ts'
 import { incompleteBeta, shareInterval, shareLowerBound } from '../../src/engine/review/binomial-interval.ts'
 import { chooseThreshold } from '../../src/engine/review/choose-threshold.ts'
 import { fitProbabilityMap, mapProbability } from '../../src/engine/review/probability-map.ts'
+import { edgePriority, mergePriority } from '../../src/engine/review/question-priority.ts'
 import { createRng } from '../../src/engine/rng.ts'
 import type { Rng } from '../../src/engine/types.ts'
 
@@ -193,5 +194,25 @@ describe('quality from audit answers', () => {
     }
     expect(held / 400).toBeGreaterThan(0.93)
     expect(heldRecall / 400).toBeGreaterThan(0.93)
+  })
+})
+
+describe('priorities in expected wrong pairs', () => {
+  it('by hand: a split takes apart what is across, a merge counts what it mixes', () => {
+    expect(edgePriority(0.25, 3, 10)).toBeCloseTo(0.75 * 3 * 7, 12)
+    // Two pure clusters of 4 and 5: 20 missed pairs to be gained.
+    expect(mergePriority(0.5, 4, 5, 4, 5)).toBeCloseTo(10, 12)
+    // Of two clusters of ten, half of each belongs: 25 pairs gained, 75 spoiled.
+    expect(mergePriority(0.9, 5, 5, 10, 10)).toBe(0)
+  })
+
+  it('are the expected change of wrong pairs, as drawing worlds shows', () => {
+    const rng = createRng(31)
+    // Left: 6 of 8 belong to the end's identity; right: all 5. If the ends are one, 30 pairs are right and 10 wrong.
+    const p = 0.3
+    let removed = 0
+    const worlds = 40_000
+    for (let w = 0; w < worlds; w++) if (rng.next() < p) removed += 6 * 5 - 2 * 5
+    expect(mergePriority(p, 6, 5, 8, 5)).toBeCloseTo(removed / worlds, 0)
   })
 })

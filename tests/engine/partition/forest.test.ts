@@ -117,7 +117,7 @@ describe('merge candidates', () => {
     const junk = Float64Array.of(1.1, 1.1, 2, 2, 1)
     const found = mergeCandidates(labels, junk, graph, confidence, bySimilarity)
     expect([...found.left]).toEqual([1, 0])
-    expect([...found.priority].map((p) => p.toFixed(2))).toEqual(['1.60', '1.10'])
+    expect([...found.priority].map((p) => p.toFixed(2))).toEqual(['1.60', '0.20'])
   })
 
   it('leave out what people have decided and who is excluded', () => {
