@@ -172,6 +172,12 @@ export async function writeDecisions(
     undone AS (
       UPDATE "Decision" d SET "revertedById" = e."id" FROM entries e
       WHERE d."projectId" = ${projectId}::uuid AND d."id" = e."revertsId"),
+    reopened AS (
+      -- The question behind an undone answer is open again; whoever answered it is not asked twice.
+      UPDATE "ReviewTask" t SET "state" = 'PENDING', "decisionId" = NULL, "settledVerdict" = NULL, "settledAt" = NULL,
+        "revision" = t."revision" + 1, "updatedAt" = now()
+      FROM entries e JOIN "Decision" d ON d."projectId" = ${projectId}::uuid AND d."id" = e."revertsId"
+      WHERE t."projectId" = ${projectId}::uuid AND t."id" = d."taskId" AND t."state" = 'APPLIED'),
     revoked AS (
       UPDATE "Constraint" x SET "revokedById" = e."id" FROM entries e
       WHERE x."projectId" = ${projectId}::uuid AND x."decisionId" = e."revertsId" AND x."revokedById" IS NULL),

@@ -146,6 +146,10 @@ export interface NexusGenInputs {
   RenewReviewLeasesInput: { // input type
     taskIds: string[]; // [ID!]!
   }
+  RetractReviewAnswerInput: { // input type
+    taskId: string; // ID!
+    idempotencyKey: string; // ID!
+  }
   RevertDecisionInput: { // input type
     decisionId: string; // ID!
     idempotencyKey: string; // ID!
@@ -383,6 +387,11 @@ export interface NexusGenObjects {
   }
   Export: Export;
   ExportFile: ExportFile;
+  FailedRow: { // root type
+    row: number; // Int!
+    externalKey?: string | null; // String
+    problem: string; // String!
+  }
   GenericUserError: UserErrorSource;
   GraphEdge: GraphEdgeSource;
   Identity: Identity;
@@ -476,6 +485,11 @@ export interface NexusGenObjects {
   }
   RenewReviewLeasesPayload: { // root type
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RetractReviewAnswerPayload: { // root type
+    task?: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
+    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   RevertDecisionPayload: { // root type
@@ -805,6 +819,11 @@ export interface NexusGenFieldTypes {
     byteSize: number; // Float!
     sha256: string; // String!
   }
+  FailedRow: { // field return type
+    row: number; // Int!
+    externalKey: string | null; // String
+    problem: string; // String!
+  }
   GenericUserError: { // field return type
     message: string; // String!
     code: NexusGenEnums['UserErrorCode']; // UserErrorCode!
@@ -892,6 +911,7 @@ export interface NexusGenFieldTypes {
     estimatedEndAt: NexusGenScalars['DateTime'] | null; // DateTime
     failedRowCount: number; // Int!
     failedRowsUrl: NexusGenScalars['URL'] | null; // URL
+    failedRows: NexusGenRootTypes['FailedRow'][]; // [FailedRow!]!
     failure: string | null; // String
     heartbeatAt: NexusGenScalars['DateTime'] | null; // DateTime
   }
@@ -951,6 +971,7 @@ export interface NexusGenFieldTypes {
     renewReviewLeases: NexusGenRootTypes['RenewReviewLeasesPayload']; // RenewReviewLeasesPayload!
     releaseReviewTasks: NexusGenRootTypes['ReleaseReviewTasksPayload']; // ReleaseReviewTasksPayload!
     skipReviewTasks: NexusGenRootTypes['SkipReviewTasksPayload']; // SkipReviewTasksPayload!
+    retractReviewAnswer: NexusGenRootTypes['RetractReviewAnswerPayload']; // RetractReviewAnswerPayload!
     calibrateThreshold: NexusGenRootTypes['CalibrateThresholdPayload']; // CalibrateThresholdPayload!
     updateReviewSettings: NexusGenRootTypes['UpdateReviewSettingsPayload']; // UpdateReviewSettingsPayload!
     startTrainingRun: NexusGenRootTypes['StartTrainingRunPayload']; // StartTrainingRunPayload!
@@ -1036,6 +1057,11 @@ export interface NexusGenFieldTypes {
   }
   RenewReviewLeasesPayload: { // field return type
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  RetractReviewAnswerPayload: { // field return type
+    task: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
+    blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   RevertDecisionPayload: { // field return type
@@ -1435,6 +1461,11 @@ export interface NexusGenFieldTypeNames {
     byteSize: 'Float'
     sha256: 'String'
   }
+  FailedRow: { // field return type name
+    row: 'Int'
+    externalKey: 'String'
+    problem: 'String'
+  }
   GenericUserError: { // field return type name
     message: 'String'
     code: 'UserErrorCode'
@@ -1522,6 +1553,7 @@ export interface NexusGenFieldTypeNames {
     estimatedEndAt: 'DateTime'
     failedRowCount: 'Int'
     failedRowsUrl: 'URL'
+    failedRows: 'FailedRow'
     failure: 'String'
     heartbeatAt: 'DateTime'
   }
@@ -1581,6 +1613,7 @@ export interface NexusGenFieldTypeNames {
     renewReviewLeases: 'RenewReviewLeasesPayload'
     releaseReviewTasks: 'ReleaseReviewTasksPayload'
     skipReviewTasks: 'SkipReviewTasksPayload'
+    retractReviewAnswer: 'RetractReviewAnswerPayload'
     calibrateThreshold: 'CalibrateThresholdPayload'
     updateReviewSettings: 'UpdateReviewSettingsPayload'
     startTrainingRun: 'StartTrainingRunPayload'
@@ -1666,6 +1699,11 @@ export interface NexusGenFieldTypeNames {
   }
   RenewReviewLeasesPayload: { // field return type name
     tasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
+  RetractReviewAnswerPayload: { // field return type name
+    task: 'ReviewTask'
+    blockedBy: 'Decision'
     userErrors: 'UserError'
   }
   RevertDecisionPayload: { // field return type name
@@ -1902,6 +1940,11 @@ export interface NexusGenArgTypes {
       cap: number; // Int!
     }
   }
+  Job: {
+    failedRows: { // args
+      first: number; // Int!
+    }
+  }
   Mutation: {
     createProject: { // args
       input: NexusGenInputs['CreateProjectInput']; // CreateProjectInput!
@@ -1953,6 +1996,9 @@ export interface NexusGenArgTypes {
     }
     skipReviewTasks: { // args
       input: NexusGenInputs['SkipReviewTasksInput']; // SkipReviewTasksInput!
+    }
+    retractReviewAnswer: { // args
+      input: NexusGenInputs['RetractReviewAnswerInput']; // RetractReviewAnswerInput!
     }
     calibrateThreshold: { // args
       input: NexusGenInputs['CalibrateThresholdInput']; // CalibrateThresholdInput!
