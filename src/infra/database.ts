@@ -21,7 +21,12 @@ export interface Database {
 /** A Prisma client over an open pool: the same adapter for the embedded database and a server. */
 // Its type says that every statement has a name; undefined is what it takes for none.
 export const connectPrisma = (pool: pg.Pool, names?: StatementNames): PrismaClient =>
-  new PrismaClient({ adapter: new PrismaPg(pool, names && { statementNameGenerator: names.nameOf as (query: { sql: string }) => string }) })
+  new PrismaClient({
+    adapter: new PrismaPg(
+      pool,
+      names && { statementNameGenerator: names.nameOf as (query: { sql: string }) => string },
+    ),
+  })
 
 /**
  * Opens the database the configuration names and brings its schema up to date.

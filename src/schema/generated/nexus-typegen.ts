@@ -6,7 +6,7 @@
 
 import type { Context } from "./../../resolvers/context"
 import type { UserErrorSource } from "./../../resolvers/payload"
-import type { User, Membership, ApiKey, Project, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, CalibrationReport, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
+import type { User, Membership, ApiKey, Project, AuditEvent, WebhookEndpoint, WebhookDelivery, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, CalibrationReport, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
 import type { SimilarItem } from "./../../services/similarity"
 import type { GraphEdgeSource } from "./../../resolvers/cluster-run"
 import type { RunDiffEntry, RunDiff } from "./../../services/run-diff"
@@ -89,6 +89,11 @@ export interface NexusGenInputs {
     fileName: string; // String!
     byteSize: number; // Float!
   }
+  CreateWebhookEndpointInput: { // input type
+    projectId: string; // ID!
+    url: NexusGenScalars['URL']; // URL!
+    events: string[]; // [String!]!
+  }
   DecisionChange: { // input type
     merge?: NexusGenInputs['MergeChange'] | null; // MergeChange
     split?: NexusGenInputs['SplitChange'] | null; // SplitChange
@@ -98,6 +103,9 @@ export interface NexusGenInputs {
   DecisionInput: { // input type
     projectId: string; // ID!
     change: NexusGenInputs['DecisionChange']; // DecisionChange!
+  }
+  DeleteWebhookEndpointInput: { // input type
+    webhookEndpointId: string; // ID!
   }
   ExcludeChange: { // input type
     itemIds: string[]; // [ID!]!
@@ -145,6 +153,10 @@ export interface NexusGenInputs {
   }
   RenewReviewLeasesInput: { // input type
     taskIds: string[]; // [ID!]!
+  }
+  ReplayWebhookDeliveriesInput: { // input type
+    webhookEndpointId: string; // ID!
+    idempotencyKey: string; // ID!
   }
   RetractReviewAnswerInput: { // input type
     taskId: string; // ID!
@@ -278,6 +290,15 @@ export interface NexusGenObjects {
     decision?: NexusGenRootTypes['Decision'] | null; // Decision
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  AuditEvent: AuditEvent;
+  AuditEventConnection: { // root type
+    edges: NexusGenRootTypes['AuditEventEdge'][]; // [AuditEventEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  AuditEventEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['AuditEvent']; // AuditEvent!
+  }
   Box: { // root type
     x: number; // Float!
     y: number; // Float!
@@ -358,6 +379,11 @@ export interface NexusGenObjects {
     stagedUrl?: NexusGenScalars['URL'] | null; // URL
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  CreateWebhookEndpointPayload: { // root type
+    webhookEndpoint?: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
+    signingSecret?: string | null; // String
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   DatasetVersion: DatasetVersion;
   DatasetVersionConnection: { // root type
     edges: NexusGenRootTypes['DatasetVersionEdge'][]; // [DatasetVersionEdge!]!
@@ -377,6 +403,10 @@ export interface NexusGenObjects {
     node: NexusGenRootTypes['Decision']; // Decision!
   }
   DecisionPreview: DecisionPreview;
+  DeleteWebhookEndpointPayload: { // root type
+    deletedId?: string | null; // ID
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   EffortPoint: EffortPoint;
   Embedder: ProjectEmbedder;
   Estimate: { // root type
@@ -487,6 +517,11 @@ export interface NexusGenObjects {
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  ReplayWebhookDeliveriesPayload: { // root type
+    webhookEndpoint?: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
+    replayedCount?: number | null; // Int
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   RetractReviewAnswerPayload: { // root type
     task?: NexusGenRootTypes['ReviewTask'] | null; // ReviewTask
     blockedBy: NexusGenRootTypes['Decision'][]; // [Decision!]!
@@ -578,10 +613,20 @@ export interface NexusGenObjects {
     cursor: string; // String!
     node: NexusGenRootTypes['Vertex']; // Vertex!
   }
+  WebhookDelivery: WebhookDelivery;
+  WebhookDeliveryConnection: { // root type
+    edges: NexusGenRootTypes['WebhookDeliveryEdge'][]; // [WebhookDeliveryEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  WebhookDeliveryEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['WebhookDelivery']; // WebhookDelivery!
+  }
+  WebhookEndpoint: WebhookEndpoint;
 }
 
 export interface NexusGenInterfaces {
-  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['CalibrationReport'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
+  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['AuditEvent'] | NexusGenRootTypes['WebhookEndpoint'] | NexusGenRootTypes['WebhookDelivery'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['CalibrationReport'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
   UserError: UserErrorSource;
 }
 
@@ -615,6 +660,23 @@ export interface NexusGenFieldTypes {
   ApplyDecisionPayload: { // field return type
     decision: NexusGenRootTypes['Decision'] | null; // Decision
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  AuditEvent: { // field return type
+    id: string; // ID!
+    action: string; // String!
+    actor: NexusGenRootTypes['User'] | null; // User
+    target: NexusGenRootTypes['Node'] | null; // Node
+    detail: NexusGenScalars['JSONObject'] | null; // JSONObject
+    requestId: string; // String!
+    occurredAt: NexusGenScalars['DateTime']; // DateTime!
+  }
+  AuditEventConnection: { // field return type
+    edges: NexusGenRootTypes['AuditEventEdge'][]; // [AuditEventEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  AuditEventEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['AuditEvent']; // AuditEvent!
   }
   Box: { // field return type
     x: number; // Float!
@@ -676,6 +738,7 @@ export interface NexusGenFieldTypes {
     job: NexusGenRootTypes['Job']; // Job!
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
     ledgerRevision: number; // Int!
+    isIncremental: boolean; // Boolean!
     parent: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
     vertexCount: number; // Int!
     clusterCount: number; // Int!
@@ -745,6 +808,11 @@ export interface NexusGenFieldTypes {
     stagedUrl: NexusGenScalars['URL'] | null; // URL
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
+  CreateWebhookEndpointPayload: { // field return type
+    webhookEndpoint: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
+    signingSecret: string | null; // String
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   DatasetVersion: { // field return type
     id: string; // ID!
     tag: string; // String!
@@ -790,6 +858,10 @@ export interface NexusGenFieldTypes {
     tasksResolved: number; // Int!
     riskDelta: number; // Float!
     conflicts: NexusGenRootTypes['Constraint'][]; // [Constraint!]!
+  }
+  DeleteWebhookEndpointPayload: { // field return type
+    deletedId: string | null; // ID
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   EffortPoint: { // field return type
     answers: number; // Int!
@@ -958,6 +1030,9 @@ export interface NexusGenFieldTypes {
     setMembership: NexusGenRootTypes['SetMembershipPayload']; // SetMembershipPayload!
     createApiKey: NexusGenRootTypes['CreateApiKeyPayload']; // CreateApiKeyPayload!
     revokeApiKey: NexusGenRootTypes['RevokeApiKeyPayload']; // RevokeApiKeyPayload!
+    createWebhookEndpoint: NexusGenRootTypes['CreateWebhookEndpointPayload']; // CreateWebhookEndpointPayload!
+    deleteWebhookEndpoint: NexusGenRootTypes['DeleteWebhookEndpointPayload']; // DeleteWebhookEndpointPayload!
+    replayWebhookDeliveries: NexusGenRootTypes['ReplayWebhookDeliveriesPayload']; // ReplayWebhookDeliveriesPayload!
     createUpload: NexusGenRootTypes['CreateUploadPayload']; // CreateUploadPayload!
     startImport: NexusGenRootTypes['StartImportPayload']; // StartImportPayload!
     cancelJob: NexusGenRootTypes['CancelJobPayload']; // CancelJobPayload!
@@ -1003,6 +1078,8 @@ export interface NexusGenFieldTypes {
     ledgerRevision: number; // Int!
     memberships: NexusGenRootTypes['Membership'][]; // [Membership!]!
     apiKeys: NexusGenRootTypes['ApiKey'][]; // [ApiKey!]!
+    auditEvents: NexusGenRootTypes['AuditEventConnection']; // AuditEventConnection!
+    webhookEndpoints: NexusGenRootTypes['WebhookEndpoint'][]; // [WebhookEndpoint!]!
     items: NexusGenRootTypes['ItemConnection']; // ItemConnection!
     publishedRun: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
     clusterRuns: NexusGenRootTypes['ClusterRunConnection']; // ClusterRunConnection!
@@ -1057,6 +1134,11 @@ export interface NexusGenFieldTypes {
   }
   RenewReviewLeasesPayload: { // field return type
     tasks: NexusGenRootTypes['ReviewTask'][]; // [ReviewTask!]!
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
+  ReplayWebhookDeliveriesPayload: { // field return type
+    webhookEndpoint: NexusGenRootTypes['WebhookEndpoint'] | null; // WebhookEndpoint
+    replayedCount: number | null; // Int
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
   }
   RetractReviewAnswerPayload: { // field return type
@@ -1224,6 +1306,32 @@ export interface NexusGenFieldTypes {
     cursor: string; // String!
     node: NexusGenRootTypes['Vertex']; // Vertex!
   }
+  WebhookDelivery: { // field return type
+    id: string; // ID!
+    event: string; // String!
+    auditEvent: NexusGenRootTypes['AuditEvent'] | null; // AuditEvent
+    attempts: number; // Int!
+    nextAttemptAt: NexusGenScalars['DateTime'] | null; // DateTime
+    deliveredAt: NexusGenScalars['DateTime'] | null; // DateTime
+    deadAt: NexusGenScalars['DateTime'] | null; // DateTime
+    lastError: string | null; // String
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
+  }
+  WebhookDeliveryConnection: { // field return type
+    edges: NexusGenRootTypes['WebhookDeliveryEdge'][]; // [WebhookDeliveryEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  WebhookDeliveryEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['WebhookDelivery']; // WebhookDelivery!
+  }
+  WebhookEndpoint: { // field return type
+    id: string; // ID!
+    url: NexusGenScalars['URL']; // URL!
+    events: string[]; // [String!]!
+    deadLetterCount: number; // Int!
+    deliveries: NexusGenRootTypes['WebhookDeliveryConnection']; // WebhookDeliveryConnection!
+  }
   Node: { // field return type
     id: string; // ID!
   }
@@ -1257,6 +1365,23 @@ export interface NexusGenFieldTypeNames {
   ApplyDecisionPayload: { // field return type name
     decision: 'Decision'
     userErrors: 'UserError'
+  }
+  AuditEvent: { // field return type name
+    id: 'ID'
+    action: 'String'
+    actor: 'User'
+    target: 'Node'
+    detail: 'JSONObject'
+    requestId: 'String'
+    occurredAt: 'DateTime'
+  }
+  AuditEventConnection: { // field return type name
+    edges: 'AuditEventEdge'
+    pageInfo: 'PageInfo'
+  }
+  AuditEventEdge: { // field return type name
+    cursor: 'String'
+    node: 'AuditEvent'
   }
   Box: { // field return type name
     x: 'Float'
@@ -1318,6 +1443,7 @@ export interface NexusGenFieldTypeNames {
     job: 'Job'
     model: 'ModelVersion'
     ledgerRevision: 'Int'
+    isIncremental: 'Boolean'
     parent: 'ClusterRun'
     vertexCount: 'Int'
     clusterCount: 'Int'
@@ -1387,6 +1513,11 @@ export interface NexusGenFieldTypeNames {
     stagedUrl: 'URL'
     userErrors: 'UserError'
   }
+  CreateWebhookEndpointPayload: { // field return type name
+    webhookEndpoint: 'WebhookEndpoint'
+    signingSecret: 'String'
+    userErrors: 'UserError'
+  }
   DatasetVersion: { // field return type name
     id: 'ID'
     tag: 'String'
@@ -1432,6 +1563,10 @@ export interface NexusGenFieldTypeNames {
     tasksResolved: 'Int'
     riskDelta: 'Float'
     conflicts: 'Constraint'
+  }
+  DeleteWebhookEndpointPayload: { // field return type name
+    deletedId: 'ID'
+    userErrors: 'UserError'
   }
   EffortPoint: { // field return type name
     answers: 'Int'
@@ -1600,6 +1735,9 @@ export interface NexusGenFieldTypeNames {
     setMembership: 'SetMembershipPayload'
     createApiKey: 'CreateApiKeyPayload'
     revokeApiKey: 'RevokeApiKeyPayload'
+    createWebhookEndpoint: 'CreateWebhookEndpointPayload'
+    deleteWebhookEndpoint: 'DeleteWebhookEndpointPayload'
+    replayWebhookDeliveries: 'ReplayWebhookDeliveriesPayload'
     createUpload: 'CreateUploadPayload'
     startImport: 'StartImportPayload'
     cancelJob: 'CancelJobPayload'
@@ -1645,6 +1783,8 @@ export interface NexusGenFieldTypeNames {
     ledgerRevision: 'Int'
     memberships: 'Membership'
     apiKeys: 'ApiKey'
+    auditEvents: 'AuditEventConnection'
+    webhookEndpoints: 'WebhookEndpoint'
     items: 'ItemConnection'
     publishedRun: 'ClusterRun'
     clusterRuns: 'ClusterRunConnection'
@@ -1699,6 +1839,11 @@ export interface NexusGenFieldTypeNames {
   }
   RenewReviewLeasesPayload: { // field return type name
     tasks: 'ReviewTask'
+    userErrors: 'UserError'
+  }
+  ReplayWebhookDeliveriesPayload: { // field return type name
+    webhookEndpoint: 'WebhookEndpoint'
+    replayedCount: 'Int'
     userErrors: 'UserError'
   }
   RetractReviewAnswerPayload: { // field return type name
@@ -1866,6 +2011,32 @@ export interface NexusGenFieldTypeNames {
     cursor: 'String'
     node: 'Vertex'
   }
+  WebhookDelivery: { // field return type name
+    id: 'ID'
+    event: 'String'
+    auditEvent: 'AuditEvent'
+    attempts: 'Int'
+    nextAttemptAt: 'DateTime'
+    deliveredAt: 'DateTime'
+    deadAt: 'DateTime'
+    lastError: 'String'
+    createdAt: 'DateTime'
+  }
+  WebhookDeliveryConnection: { // field return type name
+    edges: 'WebhookDeliveryEdge'
+    pageInfo: 'PageInfo'
+  }
+  WebhookDeliveryEdge: { // field return type name
+    cursor: 'String'
+    node: 'WebhookDelivery'
+  }
+  WebhookEndpoint: { // field return type name
+    id: 'ID'
+    url: 'URL'
+    events: 'String'
+    deadLetterCount: 'Int'
+    deliveries: 'WebhookDeliveryConnection'
+  }
   Node: { // field return type name
     id: 'ID'
   }
@@ -1958,6 +2129,15 @@ export interface NexusGenArgTypes {
     revokeApiKey: { // args
       input: NexusGenInputs['RevokeApiKeyInput']; // RevokeApiKeyInput!
     }
+    createWebhookEndpoint: { // args
+      input: NexusGenInputs['CreateWebhookEndpointInput']; // CreateWebhookEndpointInput!
+    }
+    deleteWebhookEndpoint: { // args
+      input: NexusGenInputs['DeleteWebhookEndpointInput']; // DeleteWebhookEndpointInput!
+    }
+    replayWebhookDeliveries: { // args
+      input: NexusGenInputs['ReplayWebhookDeliveriesInput']; // ReplayWebhookDeliveriesInput!
+    }
     createUpload: { // args
       input: NexusGenInputs['CreateUploadInput']; // CreateUploadInput!
     }
@@ -2026,6 +2206,10 @@ export interface NexusGenArgTypes {
     }
   }
   Project: {
+    auditEvents: { // args
+      first: number; // Int!
+      after?: string | null; // String
+    }
     items: { // args
       first: number; // Int!
       after?: string | null; // String
@@ -2116,15 +2300,23 @@ export interface NexusGenArgTypes {
       maxEdges: number; // Int!
     }
   }
+  WebhookEndpoint: {
+    deliveries: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      isDead?: boolean | null; // Boolean
+    }
+  }
 }
 
 export interface NexusGenAbstractTypeMembers {
-  Node: "User" | "Membership" | "ApiKey" | "Project" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "CalibrationReport" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
+  Node: "User" | "Membership" | "ApiKey" | "Project" | "AuditEvent" | "WebhookEndpoint" | "WebhookDelivery" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "CalibrationReport" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
   UserError: "GenericUserError" | "StaleRevisionError" | "ConstraintConflictError" | "LeaseLostError"
 }
 
 export interface NexusGenTypeInterfaces {
   ApiKey: "Node"
+  AuditEvent: "Node"
   CalibrationReport: "Node"
   Cluster: "Node"
   ClusterRun: "Node"
@@ -2146,6 +2338,8 @@ export interface NexusGenTypeInterfaces {
   TrainingRun: "Node"
   User: "Node"
   Vertex: "Node"
+  WebhookDelivery: "Node"
+  WebhookEndpoint: "Node"
 }
 
 export type NexusGenObjectNames = keyof NexusGenObjects;
