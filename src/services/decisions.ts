@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Constraint, ConstraintKind, Decision } from '../generated/prisma/client.ts'
+import { type Constraint, type ConstraintKind, type Decision, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { checkChange, type DecisionChange } from './decision-change.ts'
@@ -198,21 +198,17 @@ export async function listDecisions(
   { sinceRevision, identityId }: { sinceRevision?: number | null; identityId?: string } = {},
 ): Promise<PageResult<Decision>> {
   await requireAccess(app, viewer, projectId, 'project.read')
-  const ofIdentity = identityId
-    ? await app.prisma.decisionIdentity.findMany({ where: { projectId, identityId }, select: { decisionId: true } })
-    : undefined
-  const rows = await app.prisma.decision.findMany({
-    where: {
-      projectId,
-      ledgerRevision: {
-        ...(sinceRevision != null && { gt: sinceRevision }),
-        ...(after && { lt: Number(after[0]) }),
-      },
-      ...(ofIdentity && { id: { in: ofIdentity.map(({ decisionId }) => decisionId) } }),
-    },
-    orderBy: { ledgerRevision: 'desc' },
-    take: first + 1,
-  })
+  // From the few decisions of an identity to the ledger, never the other way round through all of it.
+  const source = identityId
+    ? Prisma.sql`(SELECT "decisionId" FROM "DecisionIdentity" WHERE "projectId" = ${projectId}::uuid
+        AND "identityId" = ${identityId}::uuid OFFSET 0) x
+      JOIN "Decision" d ON d."projectId" = ${projectId}::uuid AND d."id" = x."decisionId"`
+    : Prisma.sql`"Decision" d`
+  const since = sinceRevision == null ? Prisma.empty : Prisma.sql`AND d."ledgerRevision" > ${sinceRevision}`
+  const rest = after ? Prisma.sql`AND d."ledgerRevision" < ${Number(after[0])}` : Prisma.empty
+  const rows = await app.prisma.$queryRaw<Decision[]>`
+    /* listDecisions */ SELECT d.* FROM ${source} WHERE d."projectId" = ${projectId}::uuid ${since} ${rest}
+    ORDER BY d."ledgerRevision" DESC LIMIT ${first + 1}`
   return cutPage(rows, first)
 }
 

@@ -6,6 +6,8 @@ import { DomainError } from './errors.ts'
 /** How long the answer of a mutation is remembered. */
 export const IDEMPOTENCY_HOURS = 24
 
+const LONG_MS = 900_000
+
 /** Keys are sorted, so that the same body always hashes the same. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)
@@ -25,7 +27,8 @@ function canonical(value: unknown): unknown {
  * A repeat with the same body returns the first answer; with another body it is refused.
  *
  * `work` must do all its writes through `tx` and return a small JSON value (ids) from which the caller reloads rows.
- * It must not have effects outside the transaction.
+ * It must not have effects outside the transaction. Work on every row of a large project may be `isLong`: it has fifteen
+ * minutes instead of half a minute, and memory to sort in.
  */
 export async function onceOnly<Answer extends object>(
   app: App,
@@ -33,6 +36,7 @@ export async function onceOnly<Answer extends object>(
   operation: string,
   input: { idempotencyKey: string },
   work: (tx: Tx) => Promise<Answer>,
+  { isLong = false } = {},
 ): Promise<Answer> {
   const { idempotencyKey: key, ...body } = input
   if (key.length < 8 || key.length > 128) {
@@ -47,7 +51,7 @@ export async function onceOnly<Answer extends object>(
     async (tx) => {
       // The insert waits for a concurrent holder of the same key, so that exactly one of them works.
       const claimed = await tx.$executeRaw`
-        INSERT INTO "IdempotencyRecord" ("userId", "operation", "key", "bodyHash", "response")
+        /* onceOnly: claim */ INSERT INTO "IdempotencyRecord" ("userId", "operation", "key", "bodyHash", "response")
         VALUES (${viewer.userId}::uuid, ${operation}, ${key}, ${bodyHash}, 'null'::jsonb)
         ON CONFLICT DO NOTHING`
       const where = { userId_operation_key: { userId: viewer.userId, operation, key } }
@@ -62,10 +66,14 @@ export async function onceOnly<Answer extends object>(
         }
         return earlier.response as Answer
       }
+      if (isLong)
+        await tx.$executeRaw`SELECT set_config('statement_timeout', '0', true), set_config('work_mem', '128MB', true)`
       const answer = await work(tx)
-      await tx.idempotencyRecord.update({ where, data: { response: answer } })
+      await tx.$executeRaw`
+        /* onceOnly: answer */ UPDATE "IdempotencyRecord" SET "response" = ${JSON.stringify(answer)}::jsonb
+        WHERE "userId" = ${viewer.userId}::uuid AND "operation" = ${operation} AND "key" = ${key}`
       return answer
     },
-    { timeout: 30_000, maxWait: 15_000 },
+    { timeout: isLong ? LONG_MS : 30_000, maxWait: 15_000 },
   )
 }

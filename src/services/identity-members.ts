@@ -133,16 +133,23 @@ export async function listMergeCandidates(
       UNION ALL
       SELECT e.*, e."leftCluster" FROM own o
       JOIN "MergeEdge" e ON e."projectId" = o."projectId" AND e."runId" = o."runId" AND e."rightCluster" = o."index"
+    ), apart AS (
+      SELECT x."rightItemId" AS item FROM "IdentityMember" m
+      JOIN "Constraint" x ON x."projectId" = m."projectId" AND x."leftItemId" = m."itemId"
+      WHERE m."projectId" = ${projectId}::uuid AND m."identityId" = ${id}::uuid
+        AND x."kind" = 'CANNOT_LINK' AND x."revokedById" IS NULL
+      UNION
+      SELECT x."leftItemId" FROM "IdentityMember" m
+      JOIN "Constraint" x ON x."projectId" = m."projectId" AND x."rightItemId" = m."itemId"
+      WHERE m."projectId" = ${projectId}::uuid AND m."identityId" = ${id}::uuid
+        AND x."kind" = 'CANNOT_LINK' AND x."revokedById" IS NULL
+    ), forbidden AS (
+      SELECT DISTINCT b."identityId" FROM apart
+      JOIN "IdentityMember" b ON b."projectId" = ${projectId}::uuid AND b."itemId" = apart.item
     )
     SELECT DISTINCT ON (e."probability", c."identityId") e."projectId", e."runId", c."identityId", e."probability",
       e."similarity", e."childIndex", e."parentIndex",
-      EXISTS (
-        SELECT 1 FROM "Constraint" x
-        JOIN "IdentityMember" a ON a."projectId" = x."projectId" AND a."itemId" = x."leftItemId"
-        JOIN "IdentityMember" b ON b."projectId" = x."projectId" AND b."itemId" = x."rightItemId"
-        WHERE x."projectId" = e."projectId" AND x."kind" = 'CANNOT_LINK' AND x."revokedById" IS NULL
-          AND ((a."identityId" = ${id}::uuid AND b."identityId" = c."identityId")
-            OR (b."identityId" = ${id}::uuid AND a."identityId" = c."identityId"))) AS "isForbidden"
+      c."identityId" IN (SELECT "identityId" FROM forbidden) AS "isForbidden"
     FROM edges e
     JOIN "Cluster" c ON c."projectId" = e."projectId" AND c."runId" = e."runId" AND c."index" = e.other
     JOIN "Identity" i ON i."projectId" = c."projectId" AND i."id" = c."identityId"

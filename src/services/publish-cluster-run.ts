@@ -31,27 +31,34 @@ const MAX_INTERVENING = 20
 export async function publishClusterRun(app: App, viewer: Viewer, input: PublishClusterRun): Promise<ClusterRun> {
   const { projectId, clusterRunId } = input
   await requireAccess(app, viewer, projectId, 'run.publish')
-  await onceOnly(app, viewer, 'publishClusterRun', input, async (tx) => {
-    const project = await lockProject(tx, projectId)
-    await checkHead(tx, project, input.expectedLedgerRevision)
-    const run = await tx.clusterRun.findUnique({ where: { projectId_id: { projectId, id: clusterRunId } } })
-    if (!run) throw notFound('cluster run', clusterRunId)
-    if (run.state !== 'READY') {
-      throw new DomainError('INVALID_STATE', `only a READY run can be published: this one is ${run.state}`)
-    }
-    const violated = await countViolations(tx, { projectId, id: clusterRunId })
-    if (violated > 0) {
-      throw new DomainError(
-        'INVALID_STATE',
-        `publishing would break ${violated} human decisions made since ledger revision ${run.ledgerRevision}, which this run honoured: start a new run`,
-      )
-    }
-    await followClusters(tx, run, project.ledgerRevision)
-    await showRun(tx, app, run)
-    await enqueueQueueBuild(tx, app, { projectId, runId: run.id, createdById: viewer.userId })
-    await recordAudit(tx, viewer, { projectId, action: 'run.published', target: ['ClusterRun', run.id] })
-    return { clusterRunId }
-  })
+  await onceOnly(
+    app,
+    viewer,
+    'publishClusterRun',
+    input,
+    async (tx) => {
+      const project = await lockProject(tx, projectId)
+      await checkHead(tx, project, input.expectedLedgerRevision)
+      const run = await tx.clusterRun.findUnique({ where: { projectId_id: { projectId, id: clusterRunId } } })
+      if (!run) throw notFound('cluster run', clusterRunId)
+      if (run.state !== 'READY') {
+        throw new DomainError('INVALID_STATE', `only a READY run can be published: this one is ${run.state}`)
+      }
+      const violated = await countViolations(tx, { projectId, id: clusterRunId })
+      if (violated > 0) {
+        throw new DomainError(
+          'INVALID_STATE',
+          `publishing would break ${violated} human decisions made since ledger revision ${run.ledgerRevision}, which this run honoured: start a new run`,
+        )
+      }
+      await followClusters(tx, run, project.ledgerRevision)
+      await showRun(tx, app, run)
+      await enqueueQueueBuild(tx, app, { projectId, runId: run.id, createdById: viewer.userId })
+      await recordAudit(tx, viewer, { projectId, action: 'run.published', target: ['ClusterRun', run.id] })
+      return { clusterRunId }
+    },
+    { isLong: true },
+  )
   return app.prisma.clusterRun.findUniqueOrThrow({ where: { projectId_id: { projectId, id: clusterRunId } } })
 }
 
@@ -118,7 +125,7 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
       SELECT DISTINCT * FROM unnest(${barred.map(({ itemId }) => itemId)}::uuid[],
         ${barred.map(({ identityId }) => identityId)}::uuid[]) AS t(item, identity)),
     goals AS (
-      SELECT v."itemId", m."identityId" AS "from", m."source" AS "fromSource",
+      SELECT v."itemId", v."confidence", v."impact", m."identityId" AS "from", m."source" AS "fromSource",
         CASE WHEN b.item IS NULL THEN t."id" END AS "to"
       FROM "Vertex" v
       JOIN "Cluster" c ON c."projectId" = v."projectId" AND c."runId" = v."runId" AND c."index" = v."clusterIndex"
@@ -139,10 +146,12 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
     leavers AS (
       DELETE FROM "IdentityMember" m USING moves e
       WHERE m."projectId" = ${projectId}::uuid AND m."itemId" = e."itemId" AND e."toIdentityId" IS NULL)
-    INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source")
-    SELECT ${projectId}::uuid, "itemId", "toIdentityId", 'MODEL' FROM moves WHERE "toIdentityId" IS NOT NULL
+    INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source", "risk", "confidence")
+    SELECT ${projectId}::uuid, "itemId", "toIdentityId", 'MODEL', g."impact", g."confidence"
+    FROM moves JOIN goals g USING ("itemId") WHERE "toIdentityId" IS NOT NULL
     ON CONFLICT ("projectId", "itemId") DO UPDATE
-      SET "identityId" = excluded."identityId", "source" = 'MODEL', "addedAt" = now()`
+      SET "identityId" = excluded."identityId", "source" = 'MODEL', "addedAt" = now(), "risk" = excluded."risk",
+        "confidence" = excluded."confidence"`
   await refreshStatistics({ prisma: tx }, 'MembershipEvent', 'Cluster')
   await refreshStatistics({ prisma: tx }, 'IdentityMember', 'Identity')
   await refreshMembers(tx, { projectId, id: runId })
@@ -176,14 +185,14 @@ async function findBarred(tx: Tx, projectId: string): Promise<Barred[]> {
   })
 }
 
-/** Members carry the confidence and impact of their vertex: the orders of the identity page. */
+/** Members that stay carry the confidence and impact of their new vertex: the orders of the identity page. */
 async function refreshMembers(tx: Tx, { projectId, id: runId }: Ref): Promise<void> {
   await tx.$executeRaw`
     /* publish: member risk */ UPDATE "IdentityMember" m
     SET "risk" = CASE WHEN m."source" = 'MODEL' THEN v."impact" ELSE 0 END, "confidence" = v."confidence"
     FROM "Vertex" v WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
-      AND m."projectId" = v."projectId" AND m."itemId" = v."itemId"
-`
+      AND m."projectId" = v."projectId" AND m."itemId" = v."itemId" AND (m."confidence" <> v."confidence"
+        OR m."risk" <> CASE WHEN m."source" = 'MODEL' THEN v."impact" ELSE 0 END)`
 }
 
 /** Counts, risk, cover and revision of identities; a proposed one that lost everybody is dissolved. */
