@@ -1,4 +1,4 @@
-import { scaleLinear } from 'd3-scale'
+import { nice, ticks } from 'd3-array'
 import { area, line } from 'd3-shape'
 import { useLayoutEffect, useRef, useState } from 'react'
 import styles from './plot.module.css'
@@ -28,6 +28,12 @@ function extentOf(values: readonly (number | null | undefined)[]): [number, numb
   return low < high ? [low, high] : [low - 0.5, high + 0.5]
 }
 
+/** Maps values of one range linearly to pixels of another. */
+const scale =
+  ([from, to]: readonly [number, number], [start, end]: readonly [number, number]) =>
+  (value: number): number =>
+    start + ((value - from) / (to - from)) * (end - start)
+
 /** Lines over a common axis; the same figures stand in a table for those who do not see them. */
 export function Plot({
   title,
@@ -53,10 +59,11 @@ export function Plot({
     return () => observer.disconnect()
   }, [])
 
-  const across = scaleLinear(extentOf(x), [MARGIN.left, width - MARGIN.right])
+  const xRange = extentOf(x)
+  const across = scale(xRange, [MARGIN.left, width - MARGIN.right])
   const everything = series.flatMap(({ values, low = [], high = [] }) => [...values, ...low, ...high])
-  const up = scaleLinear(range ?? extentOf(everything), [HEIGHT - MARGIN.bottom, MARGIN.top])
-  if (!range) up.nice()
+  const yRange = range ?? nice(...extentOf(everything), 5)
+  const up = scale(yRange, [HEIGHT - MARGIN.bottom, MARGIN.top])
   const lineOf = line<number | null>()
     .defined((value) => value !== null)
     .x((_, i) => across(x[i] as number))
@@ -83,7 +90,7 @@ export function Plot({
       </figcaption>
       <div ref={place}>
         <svg width={width} height={HEIGHT} aria-hidden="true">
-          {up.ticks(5).map((tick) => (
+          {ticks(...yRange, 5).map((tick) => (
             <g key={tick} transform={`translate(0 ${up(tick)})`}>
               <path className={styles.rule} d={`M${MARGIN.left} 0H${width - MARGIN.right}`} />
               <text className={styles.tick} x={MARGIN.left - 8} dy="0.32em" textAnchor="end">
@@ -91,7 +98,7 @@ export function Plot({
               </text>
             </g>
           ))}
-          {across.ticks(Math.max(2, Math.floor(width / 110))).map((tick) => (
+          {ticks(...xRange, Math.max(2, Math.floor(width / 110))).map((tick) => (
             <text key={tick} className={styles.tick} x={across(tick)} y={HEIGHT - 22} textAnchor="middle">
               {tick.toLocaleString()}
             </text>

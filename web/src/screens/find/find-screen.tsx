@@ -1,12 +1,13 @@
-import type { FormEvent } from 'react'
+import { type FormEvent, useState } from 'react'
 import { Link, useSearchParams } from 'wouter'
 import { useApi } from '../../api/use-api.ts'
-import { FindByText } from '../../generated/operations.ts'
+import { CanSearchByImage, FindByText } from '../../generated/operations.ts'
 import { ImageTile } from '../../parts/image-tile.tsx'
 import { Empty, Failure, Loading } from '../../parts/states.tsx'
 import { useProject } from '../../shell/project-context.ts'
 import { nameOf } from '../identity/identity-words.ts'
 import styles from './find-screen.module.css'
+import { DropZone, ImageSearch } from './image-search.tsx'
 import { SimilarImages } from './similar-images.tsx'
 
 /** Identities by their name, images by their key, and images that look like one of these. What is shown is in the address. */
@@ -14,15 +15,23 @@ export default function FindScreen() {
   const [address, setAddress] = useSearchParams()
   const text = address.get('text') ?? ''
   const itemId = address.get('item')
+  const { id: projectId } = useProject()
+  const [dropped, setDropped] = useState<File>()
+  const canSearchByImage = useApi(CanSearchByImage, { projectId }).data?.project?.hasEmbedder ?? false
+
+  function go(next: Record<string, string>) {
+    setDropped(undefined)
+    setAddress(next)
+  }
 
   function search(event: FormEvent<HTMLFormElement>) {
     event.preventDefault()
     const next = String(new FormData(event.currentTarget).get('text') ?? '').trim()
-    setAddress(next === '' ? {} : { text: next })
+    go(next === '' ? {} : { text: next })
   }
 
-  return (
-    <div className={styles.screen}>
+  const content = (
+    <>
       <search>
         <form key={text} className={styles.search} onSubmit={search}>
           <label htmlFor="find">Find</label>
@@ -36,18 +45,37 @@ export default function FindScreen() {
           <button type="submit" className="primary">
             Find
           </button>
+          {canSearchByImage && (
+            <label className="button">
+              By an image of yours
+              <input
+                type="file"
+                accept="image/*"
+                className="spoken"
+                onChange={(event) => setDropped(event.target.files?.[0])}
+              />
+            </label>
+          )}
         </form>
       </search>
-      {itemId ? (
-        <SimilarImages key={itemId} itemId={itemId} onLookAt={(id) => setAddress({ item: id })} />
+      {dropped ? (
+        <ImageSearch file={dropped} onLookAt={(id) => go({ item: id })} />
+      ) : itemId ? (
+        <SimilarImages key={itemId} itemId={itemId} onLookAt={(id) => go({ item: id })} />
       ) : text === '' ? (
         <Empty title="Find an identity or an image">
-          Type a part of an identity’s name, or the whole key of an image to see what looks like it.
+          Type a part of an identity’s name, or the whole key of an image to see what looks like it
+          {canSearchByImage ? ', or drop an image here' : ''}.
         </Empty>
       ) : (
-        <Found text={text} onLookAt={(id) => setAddress({ item: id })} />
+        <Found text={text} onLookAt={(id) => go({ item: id })} />
       )}
-    </div>
+    </>
+  )
+  return canSearchByImage ? (
+    <DropZone onDrop={setDropped}>{content}</DropZone>
+  ) : (
+    <div className={styles.screen}>{content}</div>
   )
 }
 

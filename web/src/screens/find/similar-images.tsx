@@ -4,9 +4,9 @@ import { useApi } from '../../api/use-api.ts'
 import { SimilarTo } from '../../generated/operations.ts'
 import { ImageTile } from '../../parts/image-tile.tsx'
 import { Empty, Failure, Loading } from '../../parts/states.tsx'
-import { VirtualGrid } from '../../parts/virtual-grid.tsx'
 import { nameOf } from '../identity/identity-words.ts'
 import styles from './find-screen.module.css'
+import { SimilarGrid } from './similar-grid.tsx'
 
 /** One image and what looks like it, most similar first. */
 export function SimilarImages({ itemId, onLookAt }: { itemId: string; onLookAt(itemId: string): void }) {
@@ -41,29 +41,7 @@ export function SimilarImages({ itemId, onLookAt }: { itemId: string; onLookAt(i
           <p className="soft">In no identity</p>
         )}
       </aside>
-      {shown.similar.length === 0 ? (
-        <Empty title="Nothing else is there">The image is alone in its project.</Empty>
-      ) : (
-        <VirtualGrid
-          label={`Images like ${found.externalKey}, most similar first`}
-          items={shown.similar}
-          keyOf={({ item }) => item.id}
-          captionHeight={40}
-          onActivate={({ item }) => onLookAt(item.id)}
-          renderTile={({ item, similarity }) => (
-            <div>
-              <ImageTile src={item.thumbnailUrl} name={item.externalKey} note={similarity.toFixed(2)} />
-              {item.identity ? (
-                <Link className={styles.where} href={`/identities/${item.identity.id}`} tabIndex={-1}>
-                  {nameOf(item.identity)}
-                </Link>
-              ) : (
-                <span className={styles.where}>In no identity</span>
-              )}
-            </div>
-          )}
-        />
-      )}
+      <SimilarGrid label={`Images like ${found.externalKey}`} similar={shown.similar} onLookAt={onLookAt} />
     </div>
   )
 }

@@ -1,6 +1,7 @@
 import { type ChangeEvent, useRef, useState } from 'react'
 import { Link } from 'wouter'
 import { messageOf } from '../../api/errors.ts'
+import { putFile } from '../../api/put-file.ts'
 import { accepted, newKey, queryClient, useAction } from '../../api/use-api.ts'
 import { CreateUpload, type ImportConflict, StartImport } from '../../generated/operations.ts'
 import { Banner } from '../../parts/banner.tsx'
@@ -8,7 +9,6 @@ import { useProject } from '../../shell/project-context.ts'
 import { type Chosen, choose, contentOf, type Kind } from './chosen-files.ts'
 import { ImportProgressView } from './import-progress.tsx'
 import styles from './import-screen.module.css'
-import { putFile } from './put-file.ts'
 
 const KINDS: [Kind, title: string, says: string, accept: string | undefined][] = [
   ['folder', 'A folder of images', 'Each folder inside becomes a label; pictures at the top have none.', undefined],

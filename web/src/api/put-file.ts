@@ -1,16 +1,16 @@
-import { ConnectionError, RefusedError } from '../../api/errors.ts'
-import { localMedia } from '../../api/media.ts'
+import { ConnectionError, RefusedError } from './errors.ts'
+import { localMedia } from './media.ts'
 
 /** Puts a file on its signed address. `fetch` tells nothing of how far an upload is, so this is the older way. */
 export function putFile(
   url: string,
   content: Blob,
-  { signal, onProgress }: { signal: AbortSignal; onProgress(sentBytes: number): void },
+  { signal, onProgress }: { signal: AbortSignal; onProgress?(sentBytes: number): void },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest()
     request.open('PUT', localMedia(url))
-    request.upload.onprogress = ({ loaded }) => onProgress(loaded)
+    request.upload.onprogress = ({ loaded }) => onProgress?.(loaded)
     request.onload = () =>
       request.status < 300
         ? resolve()
