@@ -10,6 +10,7 @@ import { importJob } from '../services/imports.ts'
 import { isBroken, type ManifestRow } from '../services/manifest.ts'
 import { type PrepareContext, type PreparedRows, prepareRows } from '../services/prepare-rows.ts'
 import { findProjectEmbedder } from '../services/project-embedder.ts'
+import { takeReplacedLabels } from '../services/replaced-labels.ts'
 import { getActiveSpace } from '../services/similarity.ts'
 import { refreshStatistics } from '../services/statistics.ts'
 import { implementJob, type JobContext } from './implement-job.ts'
@@ -62,10 +63,11 @@ export const importItems = implementJob(importJob, async (context) => {
     for (const row of failed) failRow(row)
     await app.prisma.$transaction(
       async (tx) => {
-        const { created, refused } = await storeBatch(app, tx, { projectId, space, onExisting }, ready)
+        const { created, replaced, refused } = await storeBatch(app, tx, { projectId, space, onExisting }, ready)
         const labelled = created.flatMap(({ itemId, row }) => (row.label ? [{ itemId, label: row.label }] : []))
-        await confirmLabels(app, tx, actor, labelled)
-        for (const row of refused) failRow(row)
+        const again = await takeReplacedLabels(tx, projectId, replaced)
+        await confirmLabels(app, tx, actor, [...labelled, ...again.labelled])
+        for (const row of [...refused, ...again.failed]) failRow(row)
         await context.checkpoint(tx, { row: lastRow, ...(fetched && { fetched }) })
       },
       { timeout: 120_000 },

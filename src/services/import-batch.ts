@@ -40,6 +40,8 @@ export interface ImportTarget {
 export interface BatchOutcome {
   /** Items of this batch that are new, with their row. */
   readonly created: { itemId: string; row: ReadyRow }[]
+  /** Items that were there and are replaced. */
+  readonly replaced: { itemId: string; row: ReadyRow }[]
   readonly refused: RefusedRow[]
 }
 
@@ -80,7 +82,7 @@ export async function storeBatch(
   await insertEmbeddings(app, tx, space, created)
   await replaceItems(tx, projectId, replaced)
   await replaceEmbeddings(app, tx, space, replaced)
-  return { created, refused: refused.map(({ row, externalKey, problem }) => ({ row, externalKey, problem })) }
+  return { created, replaced, refused: refused.map(({ row, externalKey, problem }) => ({ row, externalKey, problem })) }
 }
 
 interface Placed {

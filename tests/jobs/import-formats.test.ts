@@ -221,6 +221,32 @@ describe('CSV and JSONL', () => {
     const replaced = await i.importFrom(again, { projectId, onExisting: 'REPLACE' })
     expect(replaced.items).toMatchObject([{ key: 'a', vector: [0, 1], metadata: { v: 2 } }, { key: 'b' }])
   })
+
+  it('a replacing row labels what belongs nowhere, and does not overrule where people or runs put an item', async () => {
+    const projectId = await i.makeProject(2)
+    const line = (name: string, label?: string) => JSON.stringify({ externalKey: name, embedding: [1, 0], label })
+    await i.importFrom(
+      i.place('before.jsonl', [line('free'), line('same', 'anna'), line('other', 'bert')].join('\n')),
+      {
+        projectId,
+      },
+    )
+    const rows = [line('free', 'anna'), line('same', 'anna'), line('other', 'anna')].join('\n')
+    const { items, failed } = await i.importFrom(i.place('after.jsonl', rows), { projectId, onExisting: 'REPLACE' })
+    expect(items.map(({ key, label }) => [key, label])).toEqual([
+      ['free', 'anna'],
+      ['other', 'bert'],
+      ['same', 'anna'],
+    ])
+    expect(failed).toEqual([
+      {
+        row: 3,
+        externalKey: 'other',
+        problem:
+          'stored without its label anna: the item belongs to bert, which an import does not overrule; decide it in the review',
+      },
+    ])
+  })
 })
 
 describe('Parquet', () => {
