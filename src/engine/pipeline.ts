@@ -14,6 +14,7 @@ import { shorterLists } from './knn/sub-lists.ts'
 import { findMethod, findTrainable, methods, trainableMethods } from './methods.ts'
 import { applyMetric } from './metric/learned-metric.ts'
 import { type ClusteringModel, checkFits, type GraphKind } from './model.ts'
+import { centroidEdges } from './partition/centroid-edges.ts'
 import { constrainedPartition } from './partition/constrained-partition.ts'
 import { countViolations } from './partition/constraint-index.ts'
 import { cutDoubtfulEdges } from './partition/cut-doubtful-edges.ts'
@@ -175,7 +176,7 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
   )
   throwIfAborted(control.signal)
 
-  return clock.measure('review_forest', () => {
+  return clock.measure('review_forest', async () => {
     const confidence = proposal.confidence ?? meanSimilarity(lists)
     const calibration =
       (input.labels && fitCalibration(longLists, input.labels)) ??
@@ -218,7 +219,11 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
         confidence,
         (v, u, similarity) => probability(v, u, similarity, 'merge'),
         constraints,
-        { limit: parameters.mergeLimit, perCluster: parameters.mergesPerCluster },
+        {
+          limit: parameters.mergeLimit,
+          perCluster: parameters.mergesPerCluster,
+          between: await centroidEdges(labels, x, confidence, control),
+        },
       ),
       graph: summary(lists),
       constraintsHonoured: constraints

@@ -1,5 +1,6 @@
 import { mergePriority } from '../review/question-priority.ts'
 import type { Constraints, Labels, NeighbourLists } from '../types.ts'
+import type { CrossEdges } from './centroid-edges.ts'
 import { clusterSizes } from './labels.ts'
 import { ranking } from './tree-partition.ts'
 
@@ -8,6 +9,8 @@ export interface MergeOptions {
   readonly limit?: number
   /** Pairs kept of each cluster. Default 10. */
   readonly perCluster?: number
+  /** Edges beside those of the lists: see centroid-edges.ts. */
+  readonly between?: CrossEdges
 }
 
 /** The best edge between each two clusters that might be one, highest priority first; all arrays of equal length. */
@@ -30,7 +33,8 @@ export interface MergeCandidates {
 }
 
 /**
- * The cluster pairs worth asking about: those that neighbour lists connect, each with its most probable edge.
+ * The cluster pairs worth asking about: those that neighbour lists or near centroids connect, each with its most probable
+ * edge.
  *
  * Source: [TIAN07] in spirit; the currency is that of the review queue, expected wrong pairs. Pairs that a cannot-link
  * already decides and excluded vertices are left out.
@@ -49,11 +53,16 @@ export function mergeCandidates(
   options: MergeOptions = {},
 ): MergeCandidates {
   const { n, k, ids, similarities } = lists
+  const { between } = options
   const edges: EdgeSource = (visit) => {
     for (let v = 0; v < n; v++) {
       for (let e = v * k; e < (v + 1) * k; e++) {
         if (ids[e] >= 0) visit(v, ids[e], similarities[e], () => probability(v, ids[e], similarities[e]))
       }
+    }
+    for (const [i, v] of between?.from.entries() ?? []) {
+      const [u, s] = [between?.to[i] as number, between?.similarity[i] as number]
+      visit(v, u, s, () => probability(v, u, s))
     }
   }
   return rankMerges(labels, company, confidence, edges, constraints, options)

@@ -1,0 +1,235 @@
+/**
+ * Does the order of the review queue pay? A simulated annotator answers the questions of a run on real held-out classes in
+ * the queue's order and in three others; pairwise F is measured after so many answers.
+ *
+ * Usage: npm run bench:queue -- [--sets omniglot,emoji] [--methods INFOMAP,THRESHOLD] [--answers 3200] [--error 0] [--out docs]
+ * Needs the labelled sets beside the checkout, in ../shared/data.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  adjustCalibration,
+  CALIBRATION_K,
+  type EdgeCalibration,
+  edgeProbability,
+  fitCalibration,
+  type Outcome,
+} from '../src/engine/calibration.ts'
+import { knn } from '../src/engine/knn/knn.ts'
+import { normalizeRows } from '../src/engine/knn/normalize-rows.ts'
+import { centroidEdges } from '../src/engine/partition/centroid-edges.ts'
+import { expectedCompany } from '../src/engine/partition/expected-company.ts'
+import { clusterForest } from '../src/engine/partition/forest.ts'
+import { mergeCandidates } from '../src/engine/partition/merge-candidates.ts'
+import { clusterVertices } from '../src/engine/pipeline.ts'
+import { edgePriority } from '../src/engine/review/question-priority.ts'
+import { createRng } from '../src/engine/rng.ts'
+import type { Labels, Matrix } from '../src/engine/types.ts'
+import { curvePlots } from './curve-plot.ts'
+import { type CurvePoint, type SimulatedQuestion, simulateReview } from './simulated-review.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    sets: { type: 'string', default: 'omniglot,emoji' },
+    methods: { type: 'string', default: 'INFOMAP,THRESHOLD' },
+    answers: { type: 'string', default: '3200' },
+    error: { type: 'string', default: '0' },
+    out: { type: 'string' },
+  },
+})
+
+const FOLDERS: Record<string, string> = { omniglot: 'omniglot242_mnv2_256', emoji: 'emoji8styles_mnv2_256' }
+const CHECKPOINTS = [25, 50, 100, 200, 400, 800, 1600, 3200].filter((count) => count <= Number(options.answers))
+/** Orders by chance are averaged over so many seeds. */
+const SEEDS = 5
+const ORDERS = ['queue', 'random', 'lowest confidence', 'uncertainty'] as const
+
+interface LabelledRows {
+  readonly features: Matrix
+  readonly labels: Labels
+}
+
+/** One half of a set: classes of the halves are disjoint. */
+function loadHalf(name: string, part: 0 | 1): LabelledRows {
+  const folder = new URL(`../../shared/data/${FOLDERS[name]}/`, import.meta.url)
+  if (!FOLDERS[name] || !existsSync(folder)) {
+    console.error(`bench:queue needs ../shared/data/${FOLDERS[name] ?? name}, which is not there: nothing measured`)
+    process.exit(0)
+  }
+  const bytes = (file: string) => readFileSync(new URL(file, folder))
+  const raw = bytes('features.f32')
+  const all = new Float32Array(raw.buffer, raw.byteOffset, raw.byteLength / 4)
+  const rawLabels = bytes('labels.i32')
+  const labels = new Int32Array(rawLabels.buffer, rawLabels.byteOffset, rawLabels.byteLength / 4)
+  const split = bytes('split.u8')
+  const cols = all.length / labels.length
+  const rows = Array.from(labels.keys()).filter((i) => split[i] === part)
+  const data = new Float32Array(rows.length * cols)
+  for (const [at, row] of rows.entries()) data.set(all.subarray(row * cols, (row + 1) * cols), at * cols)
+  return { features: { data, rows: rows.length, cols }, labels: Int32Array.from(rows, (row) => labels[row]) }
+}
+
+/** A run and all its questions, as the server makes them. */
+async function propose({ features }: LabelledRows, method: string, calibrate: (near: never) => EdgeCalibration) {
+  const x = await normalizeRows(features)
+  const run = await clusterVertices({ features, method, parameters: { k: 20 }, seed: 1 })
+  const near = await knn(x, CALIBRATION_K)
+  const probability = edgeProbability(calibrate(near as never), near)
+  const forest = clusterForest(run.labels, near, run.confidence, x)
+  const toParent = Float32Array.from(forest.parent, (u, v) =>
+    u < 0 ? 1 : probability(v, u, forest.parentSimilarity[v], 'parent'),
+  )
+  const company = expectedCompany(forest.parent, toParent, run.confidence)
+  const merges = mergeCandidates(
+    run.labels,
+    company,
+    near,
+    run.confidence,
+    (v, u, similarity) => probability(v, u, similarity, 'merge'),
+    undefined,
+    { limit: 1_000_000, between: await centroidEdges(run.labels, x, run.confidence) },
+  )
+  return { run, forest, toParent, merges }
+}
+
+/** Probabilities as the training half says they are, then adjusted to kept edges and to merges of a run on it. */
+async function calibrateOn(train: LabelledRows, method: string): Promise<EdgeCalibration> {
+  let base: EdgeCalibration | undefined
+  const { forest, toParent, merges } = await propose(train, method, (near) => {
+    base = fitCalibration(near, train.labels)
+    if (!base) throw new Error('the training half must have enough edges of both kinds')
+    return base
+  })
+  const outcome = (probability: number, v: number, u: number): Outcome => ({
+    probability,
+    isSame: train.labels[v] === train.labels[u],
+  })
+  const parent: Outcome[] = []
+  for (const [v, u] of forest.parent.entries()) if (u >= 0) parent.push(outcome(toParent[v], v, u))
+  const merge = Array.from(merges.child, (v, i) => outcome(merges.probability[i], v, merges.parent[i]))
+  return adjustCalibration(base as EdgeCalibration, { parent, merge })
+}
+
+interface Asked extends SimulatedQuestion {
+  readonly probability: number
+  readonly confidence: number
+  readonly priority: number
+}
+
+function questionsOf({ run, forest, toParent, merges }: Awaited<ReturnType<typeof propose>>): Asked[] {
+  const questions: Asked[] = []
+  for (const [v, u] of forest.parent.entries()) {
+    if (u < 0) continue
+    const priority = edgePriority(toParent[v], forest.subtreeSize[v], forest.clusterSizes[run.labels[v]])
+    questions.push({
+      kind: 'EDGE',
+      child: v,
+      parent: u,
+      probability: toParent[v],
+      confidence: run.confidence[v],
+      priority,
+    })
+  }
+  for (let i = 0; i < merges.count; i++) {
+    const child = merges.child[i]
+    questions.push({
+      kind: 'MERGE',
+      child,
+      parent: merges.parent[i],
+      probability: merges.probability[i],
+      confidence: run.confidence[child],
+      priority: merges.priority[i],
+    })
+  }
+  return questions
+}
+
+function ordered(questions: readonly Asked[], order: (typeof ORDERS)[number], seed: number): Asked[] {
+  const rng = createRng(seed)
+  const score = {
+    queue: ({ priority }: Asked) => priority,
+    random: () => rng.next(),
+    'lowest confidence': ({ confidence }: Asked) => -confidence,
+    uncertainty: ({ probability }: Asked) => -Math.abs(probability - 0.5),
+  }[order]
+  return questions
+    .map((question) => ({ question, score: score(question) }))
+    .sort((a, b) => b.score - a.score)
+    .map(({ question }) => question)
+}
+
+/** The curve of one order; those with chance in them averaged over seeds. */
+function curveOf(
+  proposal: Awaited<ReturnType<typeof propose>>,
+  truth: Labels,
+  questions: readonly Asked[],
+  order: (typeof ORDERS)[number],
+): CurvePoint[] {
+  const error = Number(options.error)
+  const seeds = order === 'random' || error > 0 ? SEEDS : 1
+  const curves = Array.from({ length: seeds }, (_, seed) => {
+    const rng = createRng(1000 + seed)
+    const answer = (isSame: boolean) => (rng.next() < error ? !isSame : isSame)
+    const run = { labels: proposal.run.labels, parent: proposal.forest.parent }
+    return simulateReview(run, truth, ordered(questions, order, seed), answer, CHECKPOINTS)
+  })
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  return (curves[0] as CurvePoint[]).map(({ answers }, i) => ({
+    answers,
+    pairwiseF: mean(curves.map((curve) => curve[Math.min(i, curve.length - 1)].pairwiseF)),
+    changes: Math.round(mean(curves.map((curve) => curve[Math.min(i, curve.length - 1)].changes))),
+  }))
+}
+
+const results: {
+  set: string
+  method: string
+  rows: number
+  classes: number
+  clusters: number
+  questions: number
+  curves: Record<string, CurvePoint[]>
+}[] = []
+for (const set of options.sets.split(',')) {
+  for (const method of options.methods.split(',')) {
+    const calibration = await calibrateOn(loadHalf(set, 0), method)
+    const test = loadHalf(set, 1)
+    const proposal = await propose(test, method, () => calibration)
+    const questions = questionsOf(proposal)
+    const curves = Object.fromEntries(ORDERS.map((order) => [order, curveOf(proposal, test.labels, questions, order)]))
+    const classes = new Set(test.labels).size
+    const { rows } = test.features
+    const clusters = proposal.forest.clusterSizes.length
+    results.push({ set, method, rows, classes, clusters, questions: questions.length, curves })
+    console.log(
+      `\n${set}, ${method}: ${rows} items of ${classes} classes in ${clusters} clusters, ${questions.length} questions`,
+    )
+    console.log(`${'answers'.padEnd(20)}${[0, ...CHECKPOINTS].map((count) => String(count).padStart(8)).join('')}`)
+    for (const order of ORDERS) {
+      const line = (curves[order] as CurvePoint[]).map(({ pairwiseF }) => (100 * pairwiseF).toFixed(1).padStart(8))
+      console.log(`${order.padEnd(20)}${line.join('')}`)
+    }
+    for (const other of ORDERS.slice(1)) {
+      const behind = (curves[other] as CurvePoint[]).filter(
+        ({ pairwiseF }, i) => i > 0 && pairwiseF > ((curves.queue as CurvePoint[])[i]?.pairwiseF ?? 1),
+      )
+      console.log(
+        behind.length === 0
+          ? `the queue's order is ahead of ${other} everywhere`
+          : `${other} is ahead after ${behind.map(({ answers }) => answers).join(', ')} answers`,
+      )
+    }
+  }
+}
+if (options.out) {
+  const plots = results.map(({ set, method, curves }) => ({
+    title: `${set} test, ${method}: pairwise F (%) after so many answers`,
+    series: ORDERS.map((name) => ({
+      name,
+      points: (curves[name] as CurvePoint[]).map(({ answers, pairwiseF }) => [answers, 100 * pairwiseF] as const),
+    })),
+  }))
+  writeFileSync(path.join(options.out, 'review-queue.svg'), curvePlots(plots))
+  writeFileSync(path.join(options.out, 'review-queue.json'), `${JSON.stringify(results, null, 1)}\n`)
+}
