@@ -390,8 +390,12 @@ class PlanBuilder {
 export function finishPlan(state: DecisionState, plan: Plan): void {
   // What the change states itself is free of charge: a refusal names stored statements only.
   const closure = new ConstraintClosure([...plan.statements, ...state.statements])
-  followMates(state, plan, closure)
-  const conflicts = [findExcluded(plan, closure), closure.findContradiction(), findParted(state, plan, closure)]
+  const followers = followMates(state, plan, closure)
+  const conflicts = [
+    findExcluded(plan, closure),
+    closure.findContradiction(),
+    findParted(state, plan, closure, followers),
+  ]
   const smallestConflict = smallest(conflicts.filter((set) => set !== undefined))
   if (smallestConflict) throw conflict(smallestConflict)
   // Whoever repeats a must-link touches its identity, so that undoing the first asks for undoing this one before. Other
@@ -427,7 +431,8 @@ const isAbsent = (state: DecisionState, closure: ConstraintClosure, itemId: stri
   closure.isExcluded(itemId) || state.erased.has(itemId)
 
 /** Free items that must be with a placed one go where it goes: IMPLIED, for nobody has said where they are. */
-function followMates(state: DecisionState, plan: Plan, closure: ConstraintClosure): void {
+function followMates(state: DecisionState, plan: Plan, closure: ConstraintClosure): Set<string> {
+  const followers = new Set<string>()
   const moved = new Set(plan.moves.map(({ itemId }) => itemId))
   for (const { itemId, toIdentityId } of [...plan.moves]) {
     if (toIdentityId === null || isAbsent(state, closure, itemId)) continue
@@ -435,9 +440,11 @@ function followMates(state: DecisionState, plan: Plan, closure: ConstraintClosur
       if (moved.has(mate) || state.members.has(mate) || state.others.get(mate) || isAbsent(state, closure, mate))
         continue
       moved.add(mate)
+      followers.add(mate)
       plan.moves.push({ itemId: mate, toIdentityId, source: 'IMPLIED' })
     }
   }
+  return followers
 }
 
 /** The exclusion of an item that the plan places or links. */
@@ -457,7 +464,12 @@ function findExcluded(plan: Plan, closure: ConstraintClosure): Statement[] | und
  * Items that must be together and would not be, or that must not and would: whatever the change asked for. The smallest
  * set of statements that says so; must-links hold through items that are absent.
  */
-function findParted(state: DecisionState, plan: Plan, closure: ConstraintClosure): Statement[] | undefined {
+function findParted(
+  state: DecisionState,
+  plan: Plan,
+  closure: ConstraintClosure,
+  followers: ReadonlySet<string>,
+): Statement[] | undefined {
   const placeOf = placesAfter(state, plan)
   const subjectPlace = (itemId: string) => (isAbsent(state, closure, itemId) ? undefined : placeOf(itemId))
   const found: Statement[][] = []
@@ -482,7 +494,14 @@ function findParted(state: DecisionState, plan: Plan, closure: ConstraintClosure
   for (const statement of [...plan.statements, ...state.statements]) {
     if (statement.kind !== 'CANNOT_LINK') continue
     const place = subjectPlace(statement.leftItemId)
-    if (place && place === subjectPlace(statement.rightItemId as string)) found.push([statement])
+    if (!place || place !== subjectPlace(statement.rightItemId as string)) continue
+    // One that only follows is there because of the must-links that lead to it.
+    const reasons = [statement.leftItemId, statement.rightItemId as string].flatMap((end) =>
+      followers.has(end)
+        ? (closure.pathTo(end, (other) => !followers.has(other) && subjectPlace(other) === place) ?? [])
+        : [],
+    )
+    found.push([...new Set([statement, ...reasons])])
   }
   return smallest(found)
 }
