@@ -1,7 +1,7 @@
 import type { IdentityState, MembershipSource } from '../../src/generated/prisma/client.ts'
 import type { Statement } from '../../src/services/constraint-closure.ts'
 import { type DecisionChange, namedIdentities, namedItems } from '../../src/services/decision-change.ts'
-import type { DecisionState, Plan } from '../../src/services/decision-plan.ts'
+import type { DecisionState, IdentityFacts, Plan } from '../../src/services/decision-plan.ts'
 import type { Past } from '../../src/services/revert-plan.ts'
 
 /** The ledger of a project in memory, written as simply as can be: what plans are tested against, thousands a second. */
@@ -62,7 +62,7 @@ export function readModel(
   }
   const others = [...within].filter((itemId) => !reach.has(itemId))
   return {
-    identities: new Map([...ids].map((id) => [id, { id, ...(model.identities.get(id) as never) }])),
+    identities: new Map([...ids].map((id) => [id, { id, ...(model.identities.get(id) as Omit<IdentityFacts, 'id'>) }])),
     members: new Map(members.map(([itemId, home]) => [itemId, { itemId, ...home, confidence: 0, risk: 0 }])),
     items,
     statements: model.statements.filter(
