@@ -16,7 +16,9 @@ const decode: Decoder = async ({ lists, parameters }, { signal, onProgress } = {
     throwIfAborted(signal)
     onProgress?.({ phase: 'aro', completed: v, total: lists.n })
   })
-  return { labels: directedComponents(lists, (e) => distances[e] <= maxDistance), parametersChosen: { maxDistance } }
+  // Distances are float32: 3/5 is a little above .6 there, and must still be within .6.
+  const limit = Math.fround(maxDistance)
+  return { labels: directedComponents(lists, (e) => distances[e] <= limit), parametersChosen: { maxDistance } }
 }
 
 /**

@@ -104,5 +104,5 @@ export const chineseWhispers: Method = {
   decode,
   isRandom: true,
   contendsUpTo: 100_000,
-  settings: () => [{}, ...Array.from({ length: 14 }, (_, i) => ({ tau: Number((0.1 + i * 0.05).toFixed(2)) }))],
+  settings: () => [{}, ...[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7].map((tau) => ({ tau }))],
 }

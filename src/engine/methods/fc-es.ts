@@ -31,7 +31,5 @@ export const fcEs: Method = {
   settings: ({ k }) =>
     [10, 20, 40, 79]
       .filter((count) => count <= k)
-      .flatMap((count) =>
-        [0.12, 0.22, 0.35, 0.5].flatMap((leastOverlap) => [1, 3].map((power) => ({ leastOverlap, power, k: count }))),
-      ),
+      .flatMap((count) => [0.12, 0.22, 0.35].map((leastOverlap) => ({ leastOverlap, k: count }))),
 }

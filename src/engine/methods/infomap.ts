@@ -35,11 +35,7 @@ const decode: Decoder = async ({ lists, features, parameters, seed }, control) =
   }
 }
 
-const SETTINGS: readonly DecoderParameters[] = [
-  {},
-  ...[1, 2, 6].map((power) => ({ power })),
-  { power: 1, leastBelief: 0.5 },
-]
+const SETTINGS: readonly DecoderParameters[] = [{}, { power: 2 }, { power: 1, leastBelief: 0.5 }]
 
 /**
  * Communities of the neighbour graph by the map equation. Needs neither labels nor thresholds.

@@ -90,10 +90,8 @@ export const structure: TrainableMethod = {
     [k, 40, 20, 10]
       .filter((edges, i) => edges <= k && (i === 0 || edges < k))
       .flatMap((edges) => [
-        ...[0.3, 0.5, 0.7].flatMap((leastProbability) =>
-          [1, 3].map((power) => ({ k, edges, leastProbability, power })),
-        ),
-        { k, edges, partition: 'tree', leastProbability: 0.5 },
+        ...[0.3, 0.5, 0.7].map((leastProbability) => ({ k, edges, leastProbability, power: 3 })),
+        ...(edges <= 20 ? [{ k, edges, partition: 'tree', leastProbability: 0.5 }] : []),
       ]),
 }
 
