@@ -81,6 +81,8 @@ interface Entry {
   readonly usesModel: boolean
 }
 
+/** What methods are told to expect before there are lists. */
+const LONGEST_LISTS = 79
 /** A training whose GCN-V nobody will look at. */
 const WITHOUT_TREES = { connectivity: false, gcnV: { epochs: 1 } }
 /** As in the released script. */
@@ -105,7 +107,11 @@ export async function compareMethods(input: CompareInput, control: Control = {})
   if (unknown.length > 0) {
     throw new EngineError('BAD_OPTION', `methods must be among ${known.join(', ')}: got ${unknown.join(', ')}`)
   }
-  const entries = entriesOf(wanted, test)
+  const facts = { n: train.labels.length, k: LONGEST_LISTS, classes: new Set(train.labels).size }
+  const untuned = methods.filter(
+    ({ needsClusterCount, settings }) => !needsClusterCount && settings(facts).length === 0,
+  )
+  const entries = entriesOf(wanted, test).filter(({ name }) => !untuned.map(nameOf).includes(name))
   // AUTO chooses among what it would choose among by itself; the others are tuned as well.
   const offered = offeredContenders(train.labels.length)
   const others = [...methods, ...trainableMethods].map(nameOf).filter((name) => !offered.includes(name))
@@ -117,7 +123,9 @@ export async function compareMethods(input: CompareInput, control: Control = {})
   const runs = new Map<Entry, EntryRun[]>()
   const choices: CompareOutput['choices'][number][] = []
   const now = () => control.now?.() ?? 0
-  const leftOut: CompareOutput['leftOut'][number][] = []
+  const leftOut: CompareOutput['leftOut'][number][] = untuned
+    .filter(({ name }) => wanted.includes(name))
+    .map(({ title }) => ({ title, reason: `takes too long to be tuned on ${facts.n} rows` }))
   let trainingSeconds = 0
   for (const seed of seeds) {
     const { model, seconds } = await remembered(input.memory, `training-${seed}`, trainingFormat, async () => {

@@ -136,7 +136,7 @@ describe('the command line', () => {
     const ablated = await run('ablate', ...files, '--k', '9', '--connectivity-k', '15', '--plot', at('curves.svg'))
     expect(ablated.out).toMatch(/s_nbr\^F.*\n[\s\S]*rho = 0\.3[\s\S]*candidate sets off/)
     expect(readFileSync(at('curves.svg'), 'utf8')).toMatch(/^<svg [\s\S]*polyline[\s\S]*<\/svg>\n$/)
-  }, 120_000)
+  }, 240_000)
 
   it('says what is wrong in one sentence, with status 2, and writes nothing', async () => {
     const cluster = (...more: string[]) => run('cluster', '--out', at('never.i32'), ...more)

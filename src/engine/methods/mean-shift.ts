@@ -7,7 +7,7 @@ import type { Control, Labels, Matrix } from '../types.ts'
 import { similarityAt } from './default-tau.ts'
 import type { Method } from './method.ts'
 import { numberOf } from './parameter.ts'
-import { openProducts, type Products } from './products.ts'
+import { openProducts, type Products, transposed } from './products.ts'
 
 const MAX_ITERATIONS = 300
 /** A mean has arrived when it moves less than this share of the bandwidth. */
@@ -23,6 +23,7 @@ const decode: Decoder = async ({ lists, features, parameters, seed }, control) =
 /** @returns the nearest mode of each row */
 export async function meanShift(x: Matrix, bandwidth: number, { signal, onProgress }: Control = {}): Promise<Labels> {
   const products = await openProducts(x)
+  const sums = await openProducts(transposed(x))
   try {
     const modes: { mean: Float32Array; members: number }[] = []
     for (let first = 0; first < x.rows; first += SEEDS_A_BLOCK) {
@@ -30,7 +31,7 @@ export async function meanShift(x: Matrix, bandwidth: number, { signal, onProgre
       throwIfAborted(signal)
       onProgress?.({ phase: 'mean_shift', completed: first, total: x.rows })
       const rows = Int32Array.from({ length: Math.min(SEEDS_A_BLOCK, x.rows - first) }, (_, i) => first + i)
-      modes.push(...(await climb(x, products, selectRows(x, rows), bandwidth, signal)))
+      modes.push(...(await climb(x, { products, sums }, selectRows(x, rows), bandwidth, signal)))
     }
     // The most populated mode first; those within its bandwidth are the same one.
     const order = modes
@@ -46,11 +47,18 @@ export async function meanShift(x: Matrix, bandwidth: number, { signal, onProgre
     return denseLabels(nearest(products.times({ data, rows: kept.length, cols: x.cols }), kept, x)).labels
   } finally {
     products.close()
+    sums.close()
   }
 }
 
 /** Moves each mean to the mean of the rows within the bandwidth until it stands still. */
-async function climb(x: Matrix, products: Products, start: Matrix, bandwidth: number, signal?: AbortSignal) {
+async function climb(
+  x: Matrix,
+  { products, sums }: { readonly products: Products; readonly sums: Products },
+  start: Matrix,
+  bandwidth: number,
+  signal?: AbortSignal,
+) {
   const { cols: d } = x
   const means = Array.from({ length: start.rows }, (_, i) => start.data.slice(i * d, (i + 1) * d))
   const members = new Int32Array(start.rows)
@@ -61,19 +69,22 @@ async function climb(x: Matrix, products: Products, start: Matrix, bandwidth: nu
     const data = new Float32Array(moving.length * d)
     for (const [row, i] of moving.entries()) data.set(means[i], row * d)
     const values = products.times({ data, rows: moving.length, cols: d })
-    moving = moving.filter((i, row) => {
+    const isNear = new Float32Array(values.length)
+    const counts = new Int32Array(moving.length)
+    for (const [row, i] of moving.entries()) {
       const norm = means[i].reduce((sum, value) => sum + value * value, 0)
-      const sum = new Float64Array(d)
-      let count = 0
       // Rows are of length 1.
-      for (let v = 0; v < x.rows; v++) {
-        if (norm + 1 - 2 * values[row * x.rows + v] > bandwidth * bandwidth) continue
-        count++
-        for (let c = 0; c < d; c++) sum[c] += x.data[v * d + c]
+      for (let e = row * x.rows; e < (row + 1) * x.rows; e++) {
+        if (norm + 1 - 2 * values[e] > bandwidth * bandwidth) continue
+        isNear[e] = 1
+        counts[row]++
       }
-      members[i] = count
-      if (count === 0) return false
-      const mean = Float32Array.from(sum, (value) => value / count)
+    }
+    const totals = sums.times({ data: isNear, rows: moving.length, cols: x.rows })
+    moving = moving.filter((i, row) => {
+      members[i] = counts[row]
+      if (counts[row] === 0) return false
+      const mean = totals.slice(row * d, (row + 1) * d).map((value) => value / counts[row])
       const step = Math.sqrt(squaredDistance(mean, means[i]))
       means[i] = mean
       return step >= STILL * bandwidth

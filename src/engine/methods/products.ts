@@ -16,7 +16,7 @@ export interface Products {
 
 export async function openProducts(b: Matrix): Promise<Products> {
   await chooseBackend()
-  const right = tf.tensor2d(transposed(b), [b.cols, b.rows])
+  const right = tf.tensor2d(transposed(b).data, [b.cols, b.rows])
   return {
     times: (a) => tensorValues(() => tf.matMul(tf.tensor2d(a.data, [a.rows, a.cols]), right)),
     close: () => right.dispose(),
@@ -49,8 +49,9 @@ export async function productBlocks(
   }
 }
 
-function transposed({ data, rows, cols }: Matrix): Float32Array {
+/** A copy with rows and columns exchanged. */
+export function transposed({ data, rows, cols }: Matrix): Matrix {
   const out = new Float32Array(data.length)
   for (let i = 0; i < rows; i++) for (let c = 0; c < cols; c++) out[c * rows + i] = data[i * cols + c]
-  return out
+  return { data: out, rows: cols, cols: rows }
 }
