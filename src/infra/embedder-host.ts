@@ -11,6 +11,9 @@ const FACE_MARGIN = 0.3
 /** Models that stay loaded. */
 const MAX_MODELS = 2
 
+/** A call that takes longer hangs, and costs its thread: a model may hold a loop that never ends. */
+const CALL_LIMIT_MS = 10 * 60_000
+
 export const FACE_EMBEDDER_ID = 'face-api'
 
 interface Pending {
@@ -61,7 +64,19 @@ function openThread() {
       worker ??= start()
       worker.ref()
       const id = nextId++
-      pending.set(id, { resolve: resolve as Pending['resolve'], reject })
+      const limit = setTimeout(() => {
+        const stuck = worker
+        worker = undefined
+        fail(new DomainError('INVALID', `the embedder gave no answer within ${CALL_LIMIT_MS / 60_000} minutes`))
+        void stuck?.terminate()
+      }, CALL_LIMIT_MS).unref()
+      const settle =
+        <Value>(then: (value: Value) => void) =>
+        (value: Value) => {
+          clearTimeout(limit)
+          then(value)
+        }
+      pending.set(id, { resolve: settle(resolve as Pending['resolve']), reject: settle(reject) })
       worker.postMessage({ id, name, input })
     })
   }

@@ -99,6 +99,8 @@ export async function setEmbedder(
 ): Promise<{ project: Project; job: Job | null }> {
   const { projectId } = input
   await requireAccess(app, viewer, projectId, 'model.activate')
+  // Refused here and not in the middle of an import: the package of faces is optional.
+  if (input.kind === 'FACES') await app.embedders.open({ kind: 'faces' })
   return app.prisma.$transaction(async (tx) => {
     const project = await lockProject(tx, projectId)
     const embedderId = await checkEmbedder(tx, project, input)

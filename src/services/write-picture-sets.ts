@@ -48,7 +48,9 @@ export const imageFolderWriter: ExportFormatWriter = {
     async function* metadata() {
       let at = 0
       for await (const row of picturedRows(rows())) {
-        yield `${JSON.stringify({ file_name: names[at++], label: identityLabel(row), ...recordOf(row) })}\n`
+        // The file is the part already: a reader must not cut it once more.
+        const { box: cropBox, ...record } = recordOf(row)
+        yield `${JSON.stringify({ file_name: names[at++], label: identityLabel(row), ...record, cropBox })}\n`
       }
     }
     archive.addText('metadata.jsonl', metadata())

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { tableFromIPC } from 'apache-arrow'
 import { readParquet } from 'parquet-wasm/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -250,6 +251,19 @@ describe.skipIf(!hasPython)('formats that python3, if there is one, reads by its
 })
 
 describe('an export', () => {
+  it('of pictures comes back in as it went out', async () => {
+    const [file] = (await exportAs('IMAGE_FOLDER')).files
+    const back = await i.importFrom(pathToFileURL(file as string).href)
+    expect(back.failed).toEqual([])
+    const label = (text: string) => expect.stringMatching(new RegExp(`^${text}-[0-9a-f]{6}$`))
+    expect(back.items.map(({ key: name, label, width, box }) => [name, label, width, box])).toEqual([
+      ['=2+2', label('anna'), 20, null],
+      ['anna/1 "quoted", ü', label('anna'), 16, null],
+      ['left', label('anna'), 20, null],
+      ['right', label('bert_..'), 20, null],
+    ])
+  })
+
   it('in parts goes on after the last one that was stored, and shows its files together', async () => {
     vi.spyOn(EXPORT_WRITERS.JSONL as { rowsPerPart: number }, 'rowsPerPart', 'get').mockReturnValue(2)
     const { id, jobId } = await begin('JSONL', false)
