@@ -29,7 +29,7 @@ interface VirtualGridProps<Item> {
   onSelect?(selected: ReadonlySet<string>): void
   /** A plain click toggles instead of selecting one alone. */
   isToggling?: boolean
-  /** Enter or a double click. */
+  /** Enter, and a click; a double click where tiles can be selected. */
   onActivate?(item: Item): void
   /** The tile that the arrow keys are on. */
   onMove?(item: Item): void
@@ -144,6 +144,7 @@ export function VirtualGrid<Item>({
     setActive(index)
     const item = items[index]
     if (item) onMove?.(item)
+    if (!onSelect && item) onActivate?.(item)
     if (onSelect) select(index, { isRange: event.shiftKey, isAdding: event.ctrlKey || event.metaKey })
   }
 
@@ -200,7 +201,7 @@ export function VirtualGrid<Item>({
                   className={`${styles.tile} ${index === at ? styles.active : ''}`}
                   style={{ width: tile }}
                   onClick={(event) => onClick(event, index)}
-                  onDoubleClick={() => onActivate?.(item)}
+                  onDoubleClick={() => onSelect && onActivate?.(item)}
                 >
                   {renderTile(item, { isSelected, isActive: index === at })}
                 </div>

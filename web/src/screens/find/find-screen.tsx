@@ -30,8 +30,8 @@ export default function FindScreen() {
     go(next === '' ? {} : { text: next })
   }
 
-  const content = (
-    <>
+  return (
+    <DropZone onDrop={canSearchByImage ? setDropped : undefined}>
       <search>
         <form key={text} className={styles.search} onSubmit={search}>
           <label htmlFor="find">Find</label>
@@ -70,12 +70,7 @@ export default function FindScreen() {
       ) : (
         <Found text={text} onLookAt={(id) => go({ item: id })} />
       )}
-    </>
-  )
-  return canSearchByImage ? (
-    <DropZone onDrop={setDropped}>{content}</DropZone>
-  ) : (
-    <div className={styles.screen}>{content}</div>
+    </DropZone>
   )
 }
 

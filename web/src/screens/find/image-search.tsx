@@ -9,26 +9,26 @@ import { useProject } from '../../shell/project-context.ts'
 import styles from './find-screen.module.css'
 import { SimilarGrid } from './similar-grid.tsx'
 
-/** Takes a picture that is dropped anywhere on what it holds. */
-export function DropZone({ onDrop, children }: { onDrop(file: File): void; children: ReactNode }) {
+/** Takes a picture that is dropped anywhere on what it holds, where `onDrop` is given. */
+export function DropZone({ onDrop, children }: { onDrop?: (file: File) => void; children: ReactNode }) {
   const [isOver, setOver] = useState(false)
-  const isFile = ({ dataTransfer }: DragEvent) => dataTransfer.types.includes('Files')
+  const isWanted = ({ dataTransfer }: DragEvent) => onDrop !== undefined && dataTransfer.types.includes('Files')
   return (
     <section
-      aria-label="Drop an image here to search by it"
+      aria-label={onDrop ? 'Find; drop an image here to search by it' : 'Find'}
       className={`${styles.screen} ${isOver ? styles.dropping : ''}`}
       onDragOver={(event) => {
-        if (!isFile(event)) return
+        if (!isWanted(event)) return
         event.preventDefault()
         setOver(true)
       }}
       onDragLeave={() => setOver(false)}
       onDrop={(event) => {
-        if (!isFile(event)) return
+        if (!isWanted(event)) return
         event.preventDefault()
         setOver(false)
         const [file] = event.dataTransfer.files
-        if (file) onDrop(file)
+        if (file) onDrop?.(file)
       }}
     >
       {children}

@@ -1,4 +1,3 @@
-import { Link } from 'wouter'
 import type { ResultOf } from '../../api/typed-document.ts'
 import type { SimilarToUpload } from '../../generated/operations.ts'
 import { ImageTile } from '../../parts/image-tile.tsx'
@@ -28,13 +27,7 @@ export function SimilarGrid({
       renderTile={({ item, similarity }) => (
         <div>
           <ImageTile src={item.thumbnailUrl} name={item.externalKey} note={similarity.toFixed(2)} />
-          {item.identity ? (
-            <Link className={styles.where} href={`/identities/${item.identity.id}`} tabIndex={-1}>
-              {nameOf(item.identity)}
-            </Link>
-          ) : (
-            <span className={styles.where}>In no identity</span>
-          )}
+          <span className={styles.where}>{item.identity ? nameOf(item.identity) : 'In no identity'}</span>
         </div>
       )}
     />

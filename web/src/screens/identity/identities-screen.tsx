@@ -99,16 +99,7 @@ export default function IdentitiesScreen() {
             hasMore={pages.hasNextPage && !pages.isFetchingNextPage}
             onEndReached={pages.fetchNextPage}
             renderTile={(identity) => (
-              <a
-                className={styles.card}
-                href={`identities/${identity.id}`}
-                tabIndex={-1}
-                onClick={(event) => {
-                  if (event.ctrlKey || event.metaKey || event.shiftKey) return
-                  event.preventDefault()
-                  navigate(`/identities/${identity.id}`)
-                }}
-              >
+              <>
                 <ImageTile
                   src={identity.cover?.thumbnailUrl ?? ''}
                   name={nameOf(identity)}
@@ -118,7 +109,7 @@ export default function IdentitiesScreen() {
                 {identity.risk >= 0.05 && (
                   <span className={styles.risk}>{identity.risk.toFixed(1)} expected errors</span>
                 )}
-              </a>
+              </>
             )}
           />
         )}

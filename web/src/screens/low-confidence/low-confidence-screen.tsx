@@ -41,8 +41,8 @@ export default function LowConfidenceScreen() {
       <header className={styles.header}>
         <h1>Least confident first</h1>
         <p className="soft">
-          {run.vertexCount.toLocaleString()} images in the published run. Press Enter or double-click to see why an
-          image is in its cluster.
+          {run.vertexCount.toLocaleString()} images in the published run. Click an image, or press Enter on it, to see
+          why it is in its cluster.
         </p>
       </header>
       <div className={styles.grid}>
