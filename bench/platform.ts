@@ -45,8 +45,9 @@ const pauseMs = Number(values.pause)
 const DIMENSION = 256
 const SEED = 7
 const NEIGHBOURS = 10
-/** Tasks in one batch of an annotator. */
+/** Tasks in one batch of an annotator, and their kinds: pairs, which most questions are. */
 const BATCH = 10
+const KINDS = ['EDGE', 'MERGE']
 /** Similarity searches whose recall is measured. */
 const QUERIES = 200
 
@@ -496,7 +497,7 @@ async function measureReview(clients: readonly Api[], project: string, truth: In
   const operations: (() => Promise<void>)[] = []
   for (const client of clients) {
     const { claimReviewTasks } = await client.ask(CLAIM, {
-      input: { projectId: project, count: BATCH, idempotencyKey: randomUUID() },
+      input: { projectId: project, count: BATCH, kinds: KINDS, idempotencyKey: randomUUID() },
     })
     let tasks: Task[] = claimReviewTasks.tasks
     operations.push(async () => {
@@ -508,7 +509,7 @@ async function measureReview(clients: readonly Api[], project: string, truth: In
         durationMs: 1500,
       }))
       const { submitReviewAnswers } = await client.ask(SUBMIT, {
-        input: { answers, claimNext: BATCH, idempotencyKey: randomUUID() },
+        input: { answers, claimNext: BATCH, kinds: KINDS, idempotencyKey: randomUUID() },
       })
       for (const { decision, userErrors } of submitReviewAnswers.results) {
         counts.answers++

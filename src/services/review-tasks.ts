@@ -339,9 +339,12 @@ const COUNT_CAP = 10_000
 export async function summariseQueue(app: App, viewer: Viewer, projectId: string): Promise<QueueCount[]> {
   await requireAccess(app, viewer, projectId, 'project.read')
   const rows = await app.prisma.$queryRaw<{ kind: ReviewTaskKind; state: ReviewTask['state']; n: number }[]>`
-    /* summariseQueue */ SELECT "kind", "state", count(*)::int AS n FROM "ReviewTask"
-    WHERE "projectId" = ${projectId}::uuid AND "goldVerdict" IS NULL AND NOT ("isAudit" AND "state" = 'PENDING')
-    GROUP BY 1, 2 ORDER BY 1, 2`
+    /* summariseQueue */ SELECT k."kind", s."state", c.n
+    FROM unnest(enum_range(NULL::"ReviewTaskKind")) AS k("kind"), unnest(enum_range(NULL::"ReviewTaskState")) AS s("state"),
+      LATERAL (SELECT count(*)::int AS n FROM (SELECT 1 FROM "ReviewTask" t WHERE t."projectId" = ${projectId}::uuid
+        AND t."state" = s."state" AND t."kind" = k."kind" AND t."goldVerdict" IS NULL
+        AND NOT (t."isAudit" AND t."state" = 'PENDING') LIMIT ${COUNT_CAP + 1}) x) c
+    WHERE c.n > 0 ORDER BY 1, 2`
   return rows.map(({ kind, state, n }) => ({
     kind,
     state,
