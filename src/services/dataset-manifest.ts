@@ -21,30 +21,31 @@ export interface DatasetRow {
   readonly source: MembershipSource
 }
 
-const PAGE = 2_000
-
-/** Members of live identities at a ledger revision, by external key: excluded and erased items are left out. */
+/**
+ * Members of live identities by external key, as bytes: excluded and erased items are left out. One cursor: the rows are
+ * sorted once, whatever their number.
+ */
 async function* readMembers(tx: Tx, version: DatasetVersion): AsyncGenerator<DatasetRow[]> {
   const { projectId, identityStates } = version
-  let after = ''
+  await tx.$executeRaw`
+    /* readMembers */
+    DECLARE "members" NO SCROLL CURSOR FOR
+    SELECT i."id" AS "itemId", i."externalKey", i."imageKey", i."width", i."height", i."box", i."metadata",
+      d."id" AS "identityId", d."name" AS "identityName", d."state" AS "identityState", m."source"
+    FROM "Item" i
+    JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."itemId" = i."id"
+    JOIN "Identity" d ON d."projectId" = m."projectId" AND d."id" = m."identityId"
+      AND d."state"::text = ANY(${identityStates as string[]}::text[])
+    WHERE i."projectId" = ${projectId}::uuid AND i."erasedAt" IS NULL
+      AND NOT EXISTS (SELECT 1 FROM "Constraint" x WHERE x."projectId" = i."projectId" AND x."leftItemId" = i."id"
+        AND x."kind" = 'EXCLUDED' AND x."revokedById" IS NULL)
+    ORDER BY i."externalKey" COLLATE "C"`
   for (;;) {
-    const rows = await tx.$queryRaw<DatasetRow[]>`
-      /* readMembers */
-      SELECT i."id" AS "itemId", i."externalKey", i."imageKey", i."width", i."height", i."box", i."metadata",
-        d."id" AS "identityId", d."name" AS "identityName", d."state" AS "identityState", m."source"
-      FROM "Item" i
-      JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."itemId" = i."id"
-      JOIN "Identity" d ON d."projectId" = m."projectId" AND d."id" = m."identityId"
-        AND d."state"::text = ANY(${identityStates as string[]}::text[])
-      WHERE i."projectId" = ${projectId}::uuid AND i."erasedAt" IS NULL
-        AND i."externalKey" COLLATE "C" > ${after} COLLATE "C"
-        AND NOT EXISTS (SELECT 1 FROM "Constraint" x WHERE x."projectId" = i."projectId" AND x."leftItemId" = i."id"
-          AND x."kind" = 'EXCLUDED' AND x."revokedById" IS NULL)
-      ORDER BY i."externalKey" COLLATE "C" LIMIT ${PAGE}`
-    if (rows.length === 0) return
+    const rows = await tx.$queryRaw<DatasetRow[]>`/* readMembers: page */ FETCH 2000 FROM "members"`
+    if (rows.length === 0) break
     yield rows
-    after = (rows.at(-1) as DatasetRow).externalKey
   }
+  await tx.$executeRaw`/* readMembers: end */ CLOSE "members"`
 }
 
 export interface FrozenManifest {

@@ -6,7 +6,7 @@ import { type ExportFormatWriter, type ExportRow, RECORD_COLUMNS, recordOf } fro
 const ROWS_PER_PART = 250_000
 /** A row group is in memory while it is written. */
 const MAX_GROUP_ROWS = 10_000
-const GROUP_VECTOR_BYTES = 16 * 1024 ** 2
+const GROUP_VECTOR_BYTES = 4 * 1024 ** 2
 
 type Column = (typeof RECORD_COLUMNS)[number]
 
