@@ -54,6 +54,7 @@ const schema = z.object({
   S3_FORCE_PATH_STYLE: flag.default(true),
   WORKER: z.enum(['in-process', 'none']).optional(),
   WORKER_CONCURRENCY: count(1, 32).default(2),
+  WORKER_PORT: count(0, 65_535).default(0),
   IMPORT_ROOTS: list.default([]),
   IMPORT_BUCKETS: list.default([]),
   ALLOW_PRIVATE_NETWORKS: networks.default([]),
@@ -131,6 +132,8 @@ export interface Config {
   /** Whether this process runs jobs too. */
   readonly worksInProcess: boolean
   readonly workerConcurrency: number
+  /** Where a worker process tells its health and metrics; 0: nowhere. */
+  readonly workerPort: number
   /** Server folders that imports may read. */
   readonly importRoots: readonly string[]
   /** Buckets that imports may read, each with or without a prefix. */
@@ -224,6 +227,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     // The embedded database belongs to one process, which must therefore work itself.
     worksInProcess: e.WORKER ? e.WORKER === 'in-process' : e.DATABASE_URL === undefined,
     workerConcurrency: e.WORKER_CONCURRENCY,
+    workerPort: e.WORKER_PORT,
     importRoots: e.IMPORT_ROOTS.map((root) => path.resolve(root)),
     importBuckets: e.IMPORT_BUCKETS,
     allowedNetworks: e.ALLOW_PRIVATE_NETWORKS,

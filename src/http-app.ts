@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import http from 'node:http'
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server'
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer'
@@ -13,12 +13,12 @@ import { formatError } from './graphql-errors.ts'
 import { mediaRoutes } from './infra/media-route.ts'
 import { PAGE_DOCUMENTS, reviewPageRoutes } from './infra/review-page-route.ts'
 import { createSubscribe } from './live-subscribe.ts'
+import { monitorRoutes } from './monitor-routes.ts'
 import { checkQuery } from './query-limits.ts'
 import { type Context, createContext } from './resolvers/context.ts'
 import { buildSchema } from './schema/index.ts'
 import type { App } from './services/app.ts'
 import { DomainError } from './services/errors.ts'
-import { describeHealth } from './services/health.ts'
 import { signIn } from './services/sign-in.ts'
 import { authorizationOf, sessionRoutes } from './session-routes.ts'
 import {
@@ -201,29 +201,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   await apollo.start()
 
   web.disable('x-powered-by')
-  web.get('/healthz', (_req, res) => {
-    res.json({ status: 'ok' })
-  })
-  web.get('/readyz', async (_req, res) => {
-    const health = await describeHealth(app)
-    res.status(health.status === 'ok' ? 200 : 503).json(health)
-  })
-  web.get('/metrics', async (req, res) => {
-    if (!isMetricsToken(app, req.get('authorization'))) {
-      res.status(401).json({
-        errors: [
-          {
-            message:
-              'metrics are read with "Authorization: Bearer <METRICS_TOKEN>"; without that setting they are closed',
-            extensions: { code: 'UNAUTHENTICATED' },
-          },
-        ],
-      })
-      return
-    }
-    const { contentType, text } = await app.metrics.render()
-    res.type(contentType).send(text)
-  })
+  web.use(monitorRoutes(app))
   web.use(mediaRoutes(app))
   web.use(sessionRoutes(app))
   web.use(reviewPageRoutes())
@@ -300,13 +278,6 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
       if (server.listening) await new Promise((resolve) => server.close(resolve))
     },
   }
-}
-
-/** Compared by hash, in a time that tells nothing. */
-function isMetricsToken({ config, tokens }: App, authorization: string | undefined): boolean {
-  const hash = (text: string) => new Uint8Array(createHash('sha256').update(text).digest())
-  const given = /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1]
-  return config.metricsToken !== undefined && !!given && tokens.equalHashes(hash(given), hash(config.metricsToken))
 }
 
 /** A broken body is answered in JSON, like everything else. */

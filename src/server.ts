@@ -4,6 +4,7 @@ import { DatabaseError } from './infra/database-error.ts'
 import { jobHandlers } from './jobs/index.ts'
 import { startWorker, type Worker } from './jobs/worker.ts'
 import { type OpenApp, openApp } from './open-app.ts'
+import { createFirstUser } from './services/users.ts'
 
 /** A server that answers, and works too when it is the only process. */
 export interface RunningServer {
@@ -30,10 +31,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const opened = await openApp(config)
   let worker: Worker | undefined
   let http: HttpApp | undefined
+  // Nothing more is taken; requests under way are finished while jobs are given back; the database goes last.
   const stop = async () => {
-    await worker?.stop()
-    await http?.close()
+    const results = await Promise.allSettled([http?.close(), worker?.stop()])
     await opened.close()
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
   try {
     http = await createHttpApp(opened.app)
@@ -78,6 +80,10 @@ if (import.meta.filename === process.argv[1]) {
   try {
     const server = await startServer(loadConfig(readEnvironment()))
     stopOnSignal(server.stop)
+    const secret = await createFirstUser(server.opened.app)
+    if (secret) {
+      console.log(`The first user is Administrator, with this token (it is not shown again):\n\n  ${secret}\n`)
+    }
     server.opened.app.log.info({ url: server.url, database: server.opened.database.kind }, 'Tributary answers')
   } catch (error) {
     exitWith(error)

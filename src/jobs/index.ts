@@ -3,6 +3,7 @@ import { buildReviewQueue } from './build-review-queue.ts'
 import { checkModel } from './check-model.ts'
 import { clusterItems } from './cluster-items.ts'
 import { embedItems } from './embed-items.ts'
+import { eraseFiles } from './erase-files.ts'
 import { freezeDataset } from './freeze-dataset.ts'
 import { importItems } from './import-items.ts'
 import { trainModel } from './train-model.ts'
@@ -10,6 +11,7 @@ import { writeExport } from './write-export.ts'
 
 /** The code of every job; start-up checks that each declared job is here once. */
 export const jobHandlers = [
+  eraseFiles,
   importItems,
   checkModel,
   embedItems,

@@ -8,34 +8,32 @@ export interface Repetition {
 
 /** Does `work` every `everyMs` milliseconds; at once again while it returns true. What goes wrong is logged, and tried again. */
 export function repeat(log: Logger, what: string, everyMs: number, work: () => Promise<boolean>): Repetition {
-  const stopped = new AbortController()
+  let isStopped = false
+  let wake = () => {}
   const pause = () =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, everyMs)
-      stopped.signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer)
-          resolve()
-        },
-        { once: true },
-      )
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
     })
   async function run(): Promise<void> {
-    while (!stopped.signal.aborted) {
+    while (!isStopped) {
       let hasMore = false
       try {
         hasMore = await work()
       } catch (error) {
         log.error({ err: error }, `could not ${what}`)
       }
-      if (!hasMore && !stopped.signal.aborted) await pause()
+      if (!hasMore && !isStopped) await pause()
     }
   }
   const running = run()
   return {
     async stop() {
-      stopped.abort()
+      isStopped = true
+      wake()
       await running
     },
   }

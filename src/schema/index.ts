@@ -10,6 +10,7 @@ import { describeCommon } from './common-descriptions.ts'
 import { datasetVersionTypes } from './dataset-version.ts'
 import { decisionTypes } from './decision.ts'
 import { embedderTypes } from './embedder.ts'
+import { eraseItemsTypes } from './erase-items.ts'
 import { identityTypes } from './identity.ts'
 import { itemTypes } from './item.ts'
 import { jobTypes } from './job.ts'
@@ -39,6 +40,7 @@ const config: nexus.core.SchemaConfig = {
     projectTypes,
     auditEventTypes,
     webhookTypes,
+    eraseItemsTypes,
     itemTypes,
     jobTypes,
     clusterRunTypes,

@@ -46,12 +46,18 @@ export function uploadUrl(app: App, { projectId, id }: { projectId: string; id: 
   return signed(app, `/upload/${projectId}/${id}`, UPLOAD_LIFE_SECONDS)
 }
 
+const thumbnailKey = (edge: number, box: string, imageKey: string) => `thumbnail/${edge}/${box}/${imageKey}`
+
+/** Where thumbnails of a crop are kept, once somebody has asked for them. */
+export const thumbnailKeys = (imageKey: string, box: CropBox | null): string[] =>
+  THUMBNAIL_EDGES.map((edge) => thumbnailKey(edge, boxPath(box), imageKey))
+
 /** Bytes of a thumbnail: made at the first request, then kept beside the original. */
 export async function readThumbnail(app: App, edge: number, box: string, imageKey: string): Promise<Buffer> {
   if (!(THUMBNAIL_EDGES as readonly number[]).includes(edge)) {
     throw new DomainError('NOT_FOUND', `no thumbnail of ${edge} pixels is kept: ask for ${THUMBNAIL_EDGES.join(', ')}`)
   }
-  const derivedKey = `thumbnail/${edge}/${box}/${imageKey}`
+  const derivedKey = thumbnailKey(edge, box, imageKey)
   if ((await app.files.sizeOf(derivedKey)) !== undefined) return readAll(app, derivedKey)
   return once(derivedKey, async () => {
     const bytes = await app.images.thumbnail(await readAll(app, imageKey), edge, parseBox(box))

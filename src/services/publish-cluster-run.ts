@@ -120,7 +120,8 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
     /* publish: memberships */
     WITH excluded AS (
       SELECT "leftItemId" AS item FROM "Constraint" WHERE "projectId" = ${projectId}::uuid AND "revokedById" IS NULL
-        AND "kind" = 'EXCLUDED'),
+        AND "kind" = 'EXCLUDED'
+      UNION SELECT "id" FROM "Item" WHERE "projectId" = ${projectId}::uuid AND "erasedAt" IS NOT NULL),
     barred AS (
       SELECT DISTINCT * FROM unnest(${barred.map(({ itemId }) => itemId)}::uuid[],
         ${barred.map(({ identityId }) => identityId)}::uuid[]) AS t(item, identity)),
