@@ -68,7 +68,7 @@ export type CreateUploadInput = {
 export type StartImportInput = {
   /** Project. */
   projectId: string | number;
-  /** Manifest: JSONL or CSV with externalKey, image and optional embedding, label, box and metadata columns. A stagedUrl of createUpload, or a file: address below a folder that the server allows. */
+  /** Manifest: JSONL, CSV or Parquet with externalKey, image and optional embedding, label, box and metadata columns; an .npy or raw .bin with a key or .meta label file; a folder of images, one folder a label where labels are known; or a zip archive of any of these. A stagedUrl of createUpload; a file: address or an s3: address that the server allows; or an http(s) address. */
   manifestUrl: string;
   /** What to do with keys that exist: refuse, skip or replace. */
   onExisting?: ImportConflict;

@@ -107,6 +107,12 @@ export interface NexusGenInputs {
   DeleteWebhookEndpointInput: { // input type
     webhookEndpointId: string; // ID!
   }
+  EraseItemsInput: { // input type
+    projectId: string; // ID!
+    itemIds: string[]; // [ID!]!
+    reason: string; // String!
+    idempotencyKey: string; // ID!
+  }
   ExcludeChange: { // input type
     itemIds: string[]; // [ID!]!
   }
@@ -409,6 +415,11 @@ export interface NexusGenObjects {
   }
   EffortPoint: EffortPoint;
   Embedder: ProjectEmbedder;
+  EraseItemsPayload: { // root type
+    items: NexusGenRootTypes['Item'][]; // [Item!]!
+    job?: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   Estimate: { // root type
     value: number; // Float!
     low: number; // Float!
@@ -873,6 +884,11 @@ export interface NexusGenFieldTypes {
     kind: NexusGenEnums['EmbedderKind']; // EmbedderKind!
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
   }
+  EraseItemsPayload: { // field return type
+    items: NexusGenRootTypes['Item'][]; // [Item!]!
+    job: NexusGenRootTypes['Job'] | null; // Job
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   Estimate: { // field return type
     value: number; // Float!
     low: number; // Float!
@@ -963,6 +979,7 @@ export interface NexusGenFieldTypes {
     identity: NexusGenRootTypes['Identity'] | null; // Identity
     nearDuplicates: NexusGenRootTypes['SimilarItem'][]; // [SimilarItem!]!
     similar: NexusGenRootTypes['SimilarItem'][]; // [SimilarItem!]!
+    erasedAt: NexusGenScalars['DateTime'] | null; // DateTime
   }
   ItemConnection: { // field return type
     edges: NexusGenRootTypes['ItemEdge'][]; // [ItemEdge!]!
@@ -1033,6 +1050,7 @@ export interface NexusGenFieldTypes {
     createWebhookEndpoint: NexusGenRootTypes['CreateWebhookEndpointPayload']; // CreateWebhookEndpointPayload!
     deleteWebhookEndpoint: NexusGenRootTypes['DeleteWebhookEndpointPayload']; // DeleteWebhookEndpointPayload!
     replayWebhookDeliveries: NexusGenRootTypes['ReplayWebhookDeliveriesPayload']; // ReplayWebhookDeliveriesPayload!
+    eraseItems: NexusGenRootTypes['EraseItemsPayload']; // EraseItemsPayload!
     createUpload: NexusGenRootTypes['CreateUploadPayload']; // CreateUploadPayload!
     startImport: NexusGenRootTypes['StartImportPayload']; // StartImportPayload!
     cancelJob: NexusGenRootTypes['CancelJobPayload']; // CancelJobPayload!
@@ -1578,6 +1596,11 @@ export interface NexusGenFieldTypeNames {
     kind: 'EmbedderKind'
     model: 'ModelVersion'
   }
+  EraseItemsPayload: { // field return type name
+    items: 'Item'
+    job: 'Job'
+    userErrors: 'UserError'
+  }
   Estimate: { // field return type name
     value: 'Float'
     low: 'Float'
@@ -1668,6 +1691,7 @@ export interface NexusGenFieldTypeNames {
     identity: 'Identity'
     nearDuplicates: 'SimilarItem'
     similar: 'SimilarItem'
+    erasedAt: 'DateTime'
   }
   ItemConnection: { // field return type name
     edges: 'ItemEdge'
@@ -1738,6 +1762,7 @@ export interface NexusGenFieldTypeNames {
     createWebhookEndpoint: 'CreateWebhookEndpointPayload'
     deleteWebhookEndpoint: 'DeleteWebhookEndpointPayload'
     replayWebhookDeliveries: 'ReplayWebhookDeliveriesPayload'
+    eraseItems: 'EraseItemsPayload'
     createUpload: 'CreateUploadPayload'
     startImport: 'StartImportPayload'
     cancelJob: 'CancelJobPayload'
@@ -2137,6 +2162,9 @@ export interface NexusGenArgTypes {
     }
     replayWebhookDeliveries: { // args
       input: NexusGenInputs['ReplayWebhookDeliveriesInput']; // ReplayWebhookDeliveriesInput!
+    }
+    eraseItems: { // args
+      input: NexusGenInputs['EraseItemsInput']; // EraseItemsInput!
     }
     createUpload: { // args
       input: NexusGenInputs['CreateUploadInput']; // CreateUploadInput!
