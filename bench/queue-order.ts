@@ -223,6 +223,13 @@ for (const set of options.sets.split(',')) {
   }
 }
 if (options.out) {
+  const file = path.join(options.out, 'review-queue.json')
+  const nameOf = ({ set, method }: (typeof results)[number]) => `${set}/${method}`
+  const earlier: typeof results = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []
+  const fresh = new Set(results.map(nameOf))
+  // One set at a time fills the same figure.
+  results.push(...earlier.filter((result) => !fresh.has(nameOf(result))))
+  results.sort((a, b) => (nameOf(a) < nameOf(b) ? 1 : -1))
   const plots = results.map(({ set, method, curves }) => ({
     title: `${set} test, ${method}: pairwise F (%) after so many answers`,
     series: ORDERS.map((name) => ({
@@ -231,5 +238,5 @@ if (options.out) {
     })),
   }))
   writeFileSync(path.join(options.out, 'review-queue.svg'), curvePlots(plots))
-  writeFileSync(path.join(options.out, 'review-queue.json'), `${JSON.stringify(results, null, 1)}\n`)
+  writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`)
 }
