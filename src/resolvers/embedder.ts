@@ -17,6 +17,7 @@ interface SetInput {
   kind?: embedders.EmbedderKind | null
   modelVersionId?: string | null
   trustStoredVectors: boolean
+  idempotencyKey: string
 }
 
 export const setEmbedder = payload(async ({ input }: { input: SetInput }, { app, viewer }) =>

@@ -48,6 +48,7 @@ export const embedderTypes = [
         default: false,
         description: 'The vectors imported so far were made by the very same embedder outside.',
       })
+      t.nonNull.id('idempotencyKey', { description: 'Safe to repeat with the same key.' })
     },
   }),
   payloadType('SetEmbedderPayload', 'Embedder set.', (t) => {

@@ -5,6 +5,7 @@ import type { App, Tx } from './app.ts'
 import { recordAudit } from './audit.ts'
 import type { Embedder, EmbedderSpec } from './embedder-port.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
+import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
 import { readModelBundle } from './model-bundle.ts'
@@ -85,6 +86,7 @@ export interface SetEmbedder {
   kind?: EmbedderKind | null
   modelVersionId?: string | null
   trustStoredVectors: boolean
+  idempotencyKey: string
 }
 
 /**
@@ -101,30 +103,31 @@ export async function setEmbedder(
   await requireAccess(app, viewer, projectId, 'model.activate')
   // Refused here and not in the middle of an import: the package of faces is optional.
   if (input.kind === 'FACES') await app.embedders.open({ kind: 'faces' })
-  return app.prisma.$transaction(async (tx) => {
+  const { jobId } = await onceOnly(app, viewer, 'setEmbedder', input, async (tx) => {
     const project = await lockProject(tx, projectId)
     const embedderId = await checkEmbedder(tx, project, input)
     if (embedderId) await adoptSpace(tx, projectId, embedderId, input.trustStoredVectors)
-    const updated = await tx.project.update({ where: { id: projectId }, data: { embedderId } })
+    await tx.project.update({ where: { id: projectId }, data: { embedderId } })
     await recordAudit(tx, viewer, {
       projectId,
       action: 'embedder.set',
       target: ['Project', projectId],
       detail: { embedder: embedderId },
     })
-    if (!embedderId) return { project: updated, job: null }
-    const total = await countUnembedded(tx, projectId)
-    const job =
-      total > 0
-        ? await enqueueJob(tx, app, embedItemsJob, {
-            projectId,
-            payload: { embedderId },
-            createdById: viewer.userId,
-            total,
-          })
-        : null
-    return { project: updated, job }
+    const total = embedderId ? await countUnembedded(tx, projectId) : 0
+    if (!embedderId || total === 0) return { jobId: null }
+    const job = await enqueueJob(tx, app, embedItemsJob, {
+      projectId,
+      payload: { embedderId },
+      createdById: viewer.userId,
+      total,
+    })
+    return { jobId: job.id }
   })
+  return {
+    project: await app.prisma.project.findUniqueOrThrow({ where: { id: projectId } }),
+    job: jobId ? await app.prisma.job.findUniqueOrThrow({ where: { projectId_id: { projectId, id: jobId } } }) : null,
+  }
 }
 
 async function checkEmbedder(tx: Tx, project: Project, { kind, modelVersionId }: SetEmbedder): Promise<string | null> {

@@ -58,7 +58,9 @@ const SET =
   'mutation($input: SetEmbedderInput!) { setEmbedder(input: $input) { project { hasEmbedder embedder { kind model { number } } } job { id kind total } userErrors { code message } } }'
 
 async function setEmbedder(projectId: string, input: object) {
-  const { setEmbedder: answer } = await t.ok(SET, { input: { projectId: encodeRoot('Project', projectId), ...input } })
+  const { setEmbedder: answer } = await t.ok(SET, {
+    input: { projectId: encodeRoot('Project', projectId), idempotencyKey: key(), ...input },
+  })
   return answer
 }
 
@@ -213,7 +215,9 @@ describe('a model that a team brings in', () => {
       extensions: { code: 'INVALID_STATE' },
     })
     const { id } = await importModel(projectId, 'late.onnx', onnxModel(4))
-    const { job } = await setEmbedder(projectId, { kind: 'MODEL', modelVersionId: id })
+    const input = { kind: 'MODEL', modelVersionId: id, idempotencyKey: key() }
+    const { job } = await setEmbedder(projectId, input)
+    expect((await setEmbedder(projectId, input)).job).toEqual(job)
     expect(job).toMatchObject({ kind: 'embed_items', total: 2 })
     const jobId = decodeId('Job', job.id).id
     await i.run(projectId, jobId, embedItems)

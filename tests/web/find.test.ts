@@ -35,7 +35,7 @@ describe.skipIf(!hasBrowser)('finding in a browser', () => {
     expect(await web.t.waitForJob(importModel.job.id)).toMatchObject({ state: 'SUCCEEDED' })
     const { setEmbedder } = await web.t.ok(
       'mutation($input: SetEmbedderInput!) { setEmbedder(input: $input) { userErrors { message } } }',
-      { input: { projectId, kind: 'MODEL', modelVersionId: importModel.model.id } },
+      { input: { projectId, kind: 'MODEL', modelVersionId: importModel.model.id, idempotencyKey: key() } },
     )
     expect(setEmbedder.userErrors).toEqual([])
   }

@@ -188,6 +188,7 @@ export interface NexusGenInputs {
     kind?: NexusGenEnums['EmbedderKind'] | null; // EmbedderKind
     modelVersionId?: string | null; // ID
     trustStoredVectors: boolean; // Boolean!
+    idempotencyKey: string; // ID!
   }
   SetMembershipInput: { // input type
     projectId: string; // ID!
