@@ -137,14 +137,18 @@ function document(sets: readonly SetResult[]): string {
       'which splits the sets and runs, for each of them, once with the methods that take longest and once with the others,',
     '```sh\nnpx tributary compare --train-features train.f32 --train-labels train.i32 \\\n' +
       '  --test-features test.f32 --test-labels test.i32 --dim 256 --json\n```',
-    'F is a percentage; "mean" is the mean of pairwise and BCubed F. Random methods are means of three seeds, their range in brackets. ' +
+    'F is a percentage; "mean" is the mean of pairwise and BCubed F. Random methods are means over seeds, with their range in brackets ' +
+      `(${seedsOf(sets)}); what takes longest is run once. ` +
       'Seconds are those of one run on the test half, without the neighbour lists, on a busy machine with two cores: an order of magnitude. ' +
       '`auto` is what a run does by default; unlike the single methods, which see the embedding as it is, it may look at it through a metric ' +
       'that the labelled identities have taught (docs/methods.md). "auto without labels" has no model and no labels.',
     '## Mean of pairwise and BCubed F',
     summary(sets),
     '## What was asked of it',
-    ...(sets.length === names.length ? [bars(sets)] : ['Not all sets have been run.']),
+    ...(sets.length === names.length
+      ? []
+      : [`Only ${sets.length} of the ${names.length} sets have been run; averages are over these.`]),
+    bars(sets),
     ...sets.flatMap(section),
   ]
   return `${parts.join('\n\n')}\n`
@@ -164,6 +168,11 @@ function averages(sets: readonly SetResult[]): { title: string; method: string; 
       return { title, method, note, mean: scores.length === sets.length ? average(scores) : undefined }
     })
     .sort((a, b) => (b.mean ?? -1) - (a.mean ?? -1))
+}
+
+/** How many seeds each set has had so far. */
+function seedsOf(sets: readonly SetResult[]): string {
+  return sets.map(({ name, choices }) => `${name.split('_')[0]}: ${choices.length}`).join(', ')
 }
 
 function summary(sets: readonly SetResult[]): string {

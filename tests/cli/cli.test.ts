@@ -95,7 +95,7 @@ describe('the command line', () => {
     expect(scored.json.bcubed.f).toBeGreaterThan(0.8)
     const people = await run('evaluate', '--pred', at('labels.i32'), '--labels', at('test.i32'))
     expect(people.out).toMatch(/pairwise +\d+\.\d +\d+\.\d +\d+\.\d\n.*BCubed/)
-  }, 60_000)
+  }, 180_000)
 
   it('compares methods and ablates, for people, machines and documents', async () => {
     const files = [

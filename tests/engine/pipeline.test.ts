@@ -137,7 +137,7 @@ describe('clustering', () => {
       const { phases: _, ...same } = await run()
       expect(result, method).toMatchObject(same)
     }
-  }, 60_000)
+  }, 180_000)
 
   it('takes the model from its bytes', async () => {
     const input = { features: test.features, method: 'GCN_V', seed: 1 }

@@ -18,7 +18,7 @@ describe('methods that learn', () => {
     '%s finds classes it has not seen, the same for a seed, and leaves no tensor behind',
     async (_, method) => {
       await chooseBackend()
-      const train = await setOf(1, 50)
+      const train = await setOf(1, 30)
       const test = await setOf(2)
       const before = tf.memory().numTensors
       const weights = await method.train({ ...train, seed: 5 })
@@ -40,7 +40,7 @@ describe('methods that learn', () => {
       await expect(stopped).rejects.toMatchObject({ code: 'ABORTED' })
       expect(tf.memory().numTensors).toBe(before)
     },
-    60_000,
+    180_000,
   )
 })
 
@@ -69,6 +69,6 @@ describe('methods without training', () => {
         await expect(wrong, name).rejects.toThrow(new RegExp(`${name} must`))
       }
     },
-    60_000,
+    180_000,
   )
 })
