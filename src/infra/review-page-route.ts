@@ -43,6 +43,8 @@ export function reviewPageRoutes(site = SITE): Router {
     return router
   }
   const serve = sirv(site, {
+    // Looked up at each request: a build beside a running server must not mix old names with new files.
+    dev: true,
     brotli: true,
     gzip: true,
     etag: true,

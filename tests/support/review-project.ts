@@ -58,9 +58,18 @@ export async function openReviewProject(
   )
   const manifest = path.join(folder, 'manifest.jsonl')
   writeFileSync(manifest, lines.join('\n'))
+  const project = await importAndPublish(t, { name, embeddingDimension: 16, manifest })
+  return { ...project, truthOf: new Map(items.map(({ externalKey, truth }) => [externalKey, truth])) }
+}
+
+/** A project from a manifest: imported, clustered without a model, published, its questions in the queue. */
+export async function importAndPublish(
+  t: TestApp,
+  { name, embeddingDimension, manifest }: { name: string; embeddingDimension: number; manifest: string },
+): Promise<Omit<ReviewProject, 'truthOf'>> {
   const { createProject } = await t.ok(
     'mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }',
-    { input: { name, embeddingDimension: 16, idempotencyKey: key() } },
+    { input: { name, embeddingDimension, idempotencyKey: key() } },
   )
   const projectId: string = createProject.project.id
   const { startImport } = await t.ok(
@@ -72,7 +81,7 @@ export async function openReviewProject(
     throw new Error(`import: ${JSON.stringify(imported)}`)
   const runId = await publishRun(t, projectId)
   await waitForQuestions(t, projectId)
-  return { projectId, runId, truthOf: new Map(items.map(({ externalKey, truth }) => [externalKey, truth])) }
+  return { projectId, runId }
 }
 
 /** Clusters by a threshold, which needs no labels, and publishes. */

@@ -4,6 +4,7 @@ import { onSignedOut } from './api/client.ts'
 import { RefusedError } from './api/errors.ts'
 import { queryClient, useApi } from './api/use-api.ts'
 import { Start } from './generated/operations.ts'
+import { ScreenBoundary } from './parts/screen-boundary.tsx'
 import { Failure, Loading } from './parts/states.tsx'
 import { QueueScreen } from './screens/queue/queue-screen.tsx'
 import { ViewerContext } from './shell/project-context.ts'
@@ -59,22 +60,24 @@ export function App() {
               if (!project) return <ProjectPicker projects={projectList} isUnknown />
               return (
                 <Shell key={project.id} project={project} projects={projectList}>
-                  <Suspense fallback={<Loading label="Loading the screen" />}>
-                    <Switch>
-                      <Route path="/queue" component={QueueScreen} />
-                      <Route path="/low-confidence" component={LowConfidenceScreen} />
-                      <Route path="/identities" component={IdentitiesScreen} />
-                      <Route path="/identities/:identityId">
-                        {({ identityId }) => <IdentityScreen key={identityId} identityId={identityId} />}
-                      </Route>
-                      <Route path="/find" component={FindScreen} />
-                      <Route path="/runs/*?" component={RunsScreen} />
-                      <Route path="/import" component={ImportScreen} />
-                      <Route>
-                        <Redirect to="/queue" replace />
-                      </Route>
-                    </Switch>
-                  </Suspense>
+                  <ScreenBoundary>
+                    <Suspense fallback={<Loading label="Loading the screen" />}>
+                      <Switch>
+                        <Route path="/queue" component={QueueScreen} />
+                        <Route path="/low-confidence" component={LowConfidenceScreen} />
+                        <Route path="/identities" component={IdentitiesScreen} />
+                        <Route path="/identities/:identityId">
+                          {({ identityId }) => <IdentityScreen key={identityId} identityId={identityId} />}
+                        </Route>
+                        <Route path="/find" component={FindScreen} />
+                        <Route path="/runs/*?" component={RunsScreen} />
+                        <Route path="/import" component={ImportScreen} />
+                        <Route>
+                          <Redirect to="/queue" replace />
+                        </Route>
+                      </Switch>
+                    </Suspense>
+                  </ScreenBoundary>
                 </Shell>
               )
             }}
