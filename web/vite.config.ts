@@ -22,6 +22,22 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: {
+      checks: { pluginTimings: false },
+      output: {
+        // Few files compress better than many: what the first question needs, and what the other screens need.
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            {
+              name: 'others',
+              test: /screens\/(?!queue)|parts\/(plot|bars|job)|node_modules\/(d3-|client-zip)/,
+              priority: 2,
+            },
+            { name: 'first', test: /./, priority: 1 },
+          ],
+        },
+      },
+    },
   },
 })
