@@ -47,7 +47,7 @@ const SHOTS: Shot[] = [
       await page.locator('[role=option] img').first().waitFor()
     },
   },
-  { name: 'runs', path: '/runs', ready: 'main h1' },
+  { name: 'runs', path: '/runs', ready: 'main table, main li, main h2' },
 ]
 
 /**

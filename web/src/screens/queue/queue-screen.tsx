@@ -207,7 +207,8 @@ function Question({
     return session.answer({ verdict: 'SAME' })
   }
   const different = () => {
-    if (kind === 'OUTLIERS' && marked.size === 0) return
+    // At least one image must belong: a group of strangers is no answer.
+    if (kind === 'OUTLIERS' && (marked.size === 0 || marked.size === panels[0]?.items.length)) return
     session.answer({ verdict: 'DIFFERENT', ...(kind === 'OUTLIERS' && { outlierItemIds }) })
   }
   const choose = (index: number) => {
@@ -264,7 +265,7 @@ function Question({
           </span>
         </p>
       </div>
-      <div className={styles.body} data-question={task.id}>
+      <div className={styles.body} data-question={task.id} data-kind={kind}>
         {isPair && (
           <PairQuestion
             task={task}
@@ -312,7 +313,7 @@ function Question({
               }
               hint="D"
               isMain
-              isDisabled={kind === 'OUTLIERS' && marked.size === 0}
+              isDisabled={kind === 'OUTLIERS' && (marked.size === 0 || marked.size === panels[0]?.items.length)}
               onPress={different}
             />
             <Answer name="Unsure" hint="U" onPress={() => session.answer({ verdict: 'UNSURE' })} />
