@@ -264,7 +264,7 @@ async function publishRun(
   labels: Int32Array,
   classes: number,
 ): Promise<void> {
-  const { projectId, project, spaceId, userId } = place
+  const { projectId, spaceId, userId } = place
   const proposal = proposeClusters(features, labels, classes, SEED)
   const id = newId()
   let from = performance.now()

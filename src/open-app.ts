@@ -6,7 +6,6 @@ import { type Database, openDatabase } from './infra/database.ts'
 import { openEmbedderHost } from './infra/embedder-host.ts'
 import { openEngineRunner } from './infra/engine-runner.ts'
 import { openLocalFileStore } from './infra/file-store-local.ts'
-import { openS3FileStore } from './infra/file-store-s3.ts'
 import { createGuardedFetch } from './infra/guarded-fetch.ts'
 import { createImageCodec } from './infra/image-codec-sharp.ts'
 import { createIndexBuilder } from './infra/index-builder.ts'
@@ -30,7 +29,7 @@ export async function openApp(config: Config, database?: Database): Promise<Open
   const log = createLog(config.logLevel)
   const db = database ?? (await openDatabase(config))
   const files = config.s3
-    ? await openS3FileStore(config.s3, path.join(config.dataDir, 'staging'))
+    ? await (await import('./infra/file-store-s3.ts')).openS3FileStore(config.s3, path.join(config.dataDir, 'staging'))
     : await openLocalFileStore(path.join(config.dataDir, 'files'))
   const engine = openEngineRunner()
   const images = createImageCodec({ maxPixels: config.maxImagePixels })

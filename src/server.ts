@@ -1,9 +1,9 @@
 import { type Config, ConfigError, loadConfig, readEnvironment } from './config.ts'
-import { createHttpApp, type HttpApp } from './http-app.ts'
+import type { HttpApp } from './http-app.ts'
+import { openDatabase } from './infra/database.ts'
 import { DatabaseError } from './infra/database-error.ts'
-import { jobHandlers } from './jobs/index.ts'
-import { startWorker, type Worker } from './jobs/worker.ts'
-import { type OpenApp, openApp } from './open-app.ts'
+import type { Worker } from './jobs/worker.ts'
+import type { OpenApp } from './open-app.ts'
 import { createFirstUser } from './services/users.ts'
 
 /** A server that answers, and works too when it is the only process. */
@@ -26,9 +26,26 @@ function listen(http: HttpApp, { host, port }: Config): Promise<number> {
   })
 }
 
+/**
+ * Opens the application while its modules load: the embedded database starts in a thread of its own, which takes about as
+ * long as reading them.
+ */
+async function openWhileLoading(config: Config) {
+  const opening = openDatabase(config)
+  // Its failure is thrown where it is waited for.
+  opening.catch(() => {})
+  try {
+    const [{ openApp }, { createHttpApp }] = await Promise.all([import('./open-app.ts'), import('./http-app.ts')])
+    return { opened: await openApp(config, await opening), createHttpApp }
+  } catch (error) {
+    await opening.then((database) => database.close()).catch(() => {})
+    throw error
+  }
+}
+
 /** Opens the database, starts answering, and starts working when no other process does. */
 export async function startServer(config: Config): Promise<RunningServer> {
-  const opened = await openApp(config)
+  const { opened, createHttpApp } = await openWhileLoading(config)
   let worker: Worker | undefined
   let http: HttpApp | undefined
   // Nothing more is taken; requests under way are finished while jobs are given back; the database goes last.
@@ -41,6 +58,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
     http = await createHttpApp(opened.app)
     const port = await listen(http, config)
     if (config.worksInProcess) {
+      // Loaded last: those who ask need not wait for the code of jobs.
+      const [{ jobHandlers }, { startWorker }] = await Promise.all([
+        import('./jobs/index.ts'),
+        import('./jobs/worker.ts'),
+      ])
       worker = await startWorker(opened.app, jobHandlers, { isOnlyWorker: opened.database.kind === 'embedded' })
     }
     return { opened, url: `http://${config.host}:${port}/graphql`, stop }
