@@ -112,7 +112,10 @@ export interface MergeCandidate {
   isForbidden: boolean
 }
 
-/** Merge candidates of an identity from the published run, best first; a pair that a cannot-link forbids is flagged. */
+/**
+ * Merge candidates of an identity from the published run, best first, each identity once with its strongest edge; a pair
+ * that a cannot-link forbids is flagged.
+ */
 export async function listMergeCandidates(
   app: App,
   viewer: Viewer,
@@ -123,9 +126,17 @@ export async function listMergeCandidates(
   if (first < 1 || first > 100) throw invalid(`first must be 1 to 100: got ${first}`, 'first')
   return app.prisma.$queryRaw<MergeCandidate[]>`
     /* listMergeCandidates */
-    WITH own AS (
+    WITH RECURSIVE self("id") AS (
+      -- What was merged into it speaks for it as well: found by the decisions that touched it.
+      SELECT ${id}::uuid
+      UNION SELECT i."id" FROM self s
+      JOIN "DecisionIdentity" x ON x."projectId" = ${projectId}::uuid AND x."identityId" = s."id"
+      JOIN "DecisionIdentity" y ON y."projectId" = x."projectId" AND y."decisionId" = x."decisionId" AND y."stateAfter" = 'MERGED'
+      JOIN "Identity" i ON i."projectId" = y."projectId" AND i."id" = y."identityId" AND i."mergedIntoId" = s."id"
+    ), own AS (
       SELECT c."projectId", c."runId", c."index" FROM "Project" p
-      JOIN "Cluster" c ON c."projectId" = p."id" AND c."runId" = p."publishedRunId" AND c."identityId" = ${id}::uuid
+      JOIN "Cluster" c ON c."projectId" = p."id" AND c."runId" = p."publishedRunId"
+        AND c."identityId" IN (SELECT "id" FROM self)
       WHERE p."id" = ${projectId}::uuid
     ), edges AS (
       SELECT e.*, e."rightCluster" AS other FROM own o
@@ -147,12 +158,17 @@ export async function listMergeCandidates(
       SELECT DISTINCT b."identityId" FROM apart
       JOIN "IdentityMember" b ON b."projectId" = ${projectId}::uuid AND b."itemId" = apart.item
     )
-    SELECT DISTINCT ON (e."probability", c."identityId") e."projectId", e."runId", c."identityId", e."probability",
-      e."similarity", e."childIndex", e."parentIndex",
-      c."identityId" IN (SELECT "identityId" FROM forbidden) AS "isForbidden"
-    FROM edges e
-    JOIN "Cluster" c ON c."projectId" = e."projectId" AND c."runId" = e."runId" AND c."index" = e.other
-    JOIN "Identity" i ON i."projectId" = c."projectId" AND i."id" = c."identityId"
-      AND i."state" IN ('PROPOSED', 'CONFIRMED', 'LOCKED') AND i."id" <> ${id}::uuid
-    ORDER BY e."probability" DESC, c."identityId" LIMIT ${first}`
+    -- Clusters are as the run left them, identities as people have made them since: the ends of an edge say where it leads.
+    SELECT f.*, f."identityId" IN (SELECT "identityId" FROM forbidden) AS "isForbidden" FROM (
+      SELECT DISTINCT ON (n."identityId") e."projectId", e."runId", n."identityId", e."probability", e."similarity",
+        e."childIndex", e."parentIndex"
+      FROM edges e
+      JOIN "Vertex" a ON a."projectId" = e."projectId" AND a."runId" = e."runId" AND a."index" = e."childIndex"
+      JOIN "Vertex" b ON b."projectId" = e."projectId" AND b."runId" = e."runId" AND b."index" = e."parentIndex"
+      JOIN "IdentityMember" m ON m."projectId" = e."projectId" AND m."identityId" = ${id}::uuid
+        AND m."itemId" = CASE WHEN a."clusterIndex" = e.other THEN b."itemId" ELSE a."itemId" END
+      JOIN "IdentityMember" n ON n."projectId" = e."projectId" AND n."identityId" <> ${id}::uuid
+        AND n."itemId" = CASE WHEN a."clusterIndex" = e.other THEN a."itemId" ELSE b."itemId" END
+      ORDER BY n."identityId", e."probability" DESC) f
+    ORDER BY f."probability" DESC, f."identityId" LIMIT ${first}`
 }

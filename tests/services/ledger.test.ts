@@ -7,7 +7,7 @@ import { applyDecision, previewDecision } from '../../src/services/decisions.ts'
 import { DomainError } from '../../src/services/errors.ts'
 import { newId } from '../../src/services/id.ts'
 import { getIdentity } from '../../src/services/identities.ts'
-import { listMembersAt } from '../../src/services/identity-members.ts'
+import { listMembersAt, listMergeCandidates } from '../../src/services/identity-members.ts'
 import { publishClusterRun } from '../../src/services/publish-cluster-run.ts'
 import { revertDecision } from '../../src/services/revert-decision.ts'
 import { compileConstraints, readLedger } from '../../src/services/run-constraints.ts'
@@ -409,6 +409,84 @@ async function publishRandomRun(rng: Rng): Promise<void> {
   expect(wrong?.n).toBe(0)
   published++
 }
+
+describe('merge candidates', () => {
+  it('follow what people have merged and moved since the run, name each identity once, and flag what is forbidden', async () => {
+    p = await openLedgerProject(t, [2, 2, 2, 2], 0)
+    const { projectId, itemIds, identityIds } = p
+    const [a = '', b = '', c = '', d = ''] = identityIds
+    const { prisma } = t.app
+    const runId = newId()
+    await prisma.clusterRun.create({
+      data: {
+        projectId,
+        id: runId,
+        state: 'PUBLISHED',
+        jobId: newId(),
+        method: 'INFOMAP',
+        spaceId: newId(),
+        createdById: p.viewer.userId,
+      },
+    })
+    await prisma.project.update({ where: { id: projectId }, data: { publishedRunId: runId } })
+    await prisma.vertex.createMany({
+      data: itemIds.map((itemId, index) => ({
+        projectId,
+        runId,
+        index,
+        itemId,
+        clusterIndex: index >> 1,
+        confidence: 0.5,
+        subtreeSize: 1,
+        impact: 0,
+      })),
+    })
+    await prisma.cluster.createMany({
+      data: identityIds.map((identityId, index) => ({
+        projectId,
+        runId,
+        index,
+        size: 2,
+        rootIndex: 2 * index,
+        identityId,
+        risk: 0,
+      })),
+    })
+    const edge = (left: number, right: number, probability: number) => ({
+      projectId,
+      runId,
+      leftCluster: left,
+      rightCluster: right,
+      childIndex: 2 * left,
+      parentIndex: 2 * right,
+      similarity: probability,
+      probability,
+      priority: probability,
+    })
+    await prisma.mergeEdge.createMany({ data: [edge(0, 1, 0.9), edge(1, 2, 0.7), edge(0, 2, 0.6), edge(2, 3, 0.5)] })
+    const candidatesOf = async (id: string) =>
+      (await listMergeCandidates(t.app, p.viewer, { projectId, id }, 12)).map((candidate) => [
+        candidate.identityId,
+        Number(candidate.probability.toFixed(2)),
+        candidate.isForbidden,
+      ])
+    expect(await candidatesOf(a)).toEqual([
+      [b, 0.9, false],
+      [c, 0.6, false],
+    ])
+    await apply({ merge: { intoIdentityId: a, fromIdentityIds: [b] } })
+    // The edge of what was merged into it counts, the better of two to the same identity.
+    expect(await candidatesOf(a)).toEqual([[c, 0.7, false]])
+    expect(await candidatesOf(c)).toEqual([
+      [a, 0.7, false],
+      [d, 0.5, false],
+    ])
+    await apply({
+      separate: { leftItemId: itemIds[0] as string, rightItemId: itemIds[4] as string, leavingItemIds: [] },
+    })
+    expect(await candidatesOf(a)).toEqual([[c, 0.7, true]])
+  })
+})
 
 describe('the database', () => {
   it('refuses to rewrite the ledger, whoever asks', async () => {
