@@ -11,6 +11,7 @@ import { jobHandlers } from '../../src/jobs/index.ts'
 import { startWorker } from '../../src/jobs/worker.ts'
 import { openApp } from '../../src/open-app.ts'
 import type { Viewer } from '../../src/services/access.ts'
+import type { App } from '../../src/services/app.ts'
 import { startClusterRun } from '../../src/services/cluster-runs.ts'
 import { createDatasetVersion } from '../../src/services/dataset-versions.ts'
 import { createExport } from '../../src/services/exports.ts'
@@ -45,7 +46,16 @@ function deadly(handler: JobHandler): JobHandler {
 }
 
 const config = loadConfig({ TRIBUTARY_DATA_DIR: dataDir, IMPORT_ROOTS: dataDir, LOG_LEVEL: 'silent' })
-const { app, close } = await openApp(config)
+const { app: opened, close } = await openApp(config)
+/** A training of a second: what it learns is not in question here. */
+const SMALL = { folds: 1, hidden: 16, connectivity: false, contenders: ['THRESHOLD'], gcnV: { epochs: 3 } }
+const app: App = {
+  ...opened,
+  engine: {
+    ...opened.engine,
+    train: (input, control) => opened.engine.train({ ...input, parameters: SMALL }, control),
+  },
+}
 const worker = await startWorker(app, jobHandlers.map(deadly), { isOnlyWorker: true })
 const user =
   (await app.prisma.user.findFirst({ orderBy: { id: 'asc' } })) ?? (await createUserWithToken(app, 'Survivor')).user
