@@ -396,7 +396,7 @@ describe('second opinions', () => {
     expect(own.map(({ userId }) => userId)).toEqual([ann.userId])
   })
 
-  it('nobody but annotators is offered a dispute: another annotator does not get it', async () => {
+  it('two who can not tell are a dispute too, and it is not offered to a third annotator', async () => {
     const p = await doubtful()
     const [ann, bob] = p.people as [Viewer, Viewer]
     const [task] = await claim(p, ann, 1, ['MERGE'])
@@ -434,7 +434,7 @@ describe('batches', () => {
     expect(new Set(places).size).toBe(1)
   })
 
-  it('a hundred random batches end where one answer at a time would end', async () => {
+  it('batches of any size end where one answer at a time ends, and break no constraint', async () => {
     const world = () =>
       openQueueProject(
         t,

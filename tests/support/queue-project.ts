@@ -20,6 +20,12 @@ export interface QueueMerge {
   probability: number
 }
 
+/** The member and all that hang on it. */
+function subtreeSize(members: readonly QueueMember[], top: number): number {
+  const isBelow = (place: number): boolean => place === top || (place > 0 && isBelow(members[place]?.parent ?? 0))
+  return members.filter((_, place) => isBelow(place)).length
+}
+
 /**
  * A project with a published run made by hand: clusters as trees, merges between them, one proposed identity for each
  * cluster of two or more. No engine is needed, so that every probability is known.
@@ -60,74 +66,83 @@ export async function openQueueProject(
     return centre.map((value) => value + 0.5 * rng.normal())
   }
   const truthOf = new Map<string, string>()
-  const itemIds: string[][] = []
+  const itemIds = clusters.map((members) => members.map(() => newId()))
   const first: number[] = []
-  let index = 0
-  for (const [c, members] of clusters.entries()) {
-    first.push(index)
-    itemIds.push(members.map(() => newId()))
-    const identityId = members.length > 1 ? newId() : null
-    if (identityId) await prisma.identity.create({ data: { projectId, id: identityId, memberCount: members.length } })
-    const sizes = members.map((_, place) => {
-      let size = 1
-      for (let again = true; again; ) {
-        again = false
-        // Trees are given by parents that come before their children.
-        size = members.filter((__, other) => {
-          for (let at: number = other; ; at = members[at]?.parent ?? 0) {
-            if (at === place) return true
-            if (at === 0) return false
-          }
-        }).length
-      }
-      return size
-    })
-    for (const [place, { truth, probability = 0.9, parent = 0 }] of members.entries()) {
+  let vertexCount = 0
+  for (const members of clusters) {
+    first.push(vertexCount)
+    vertexCount += members.length
+  }
+  const identities = clusters.map((members) => (members.length > 1 ? newId() : null))
+  const rows = clusters.flatMap((members, c) =>
+    members.map(({ truth, probability = 0.9, parent = 0 }, place) => {
       const itemId = itemIds[c]?.[place] as string
       truthOf.set(itemId, truth)
-      await prisma.item.create({ data: { projectId, id: itemId, externalKey: `${c}/${place}` } })
-      await prisma.$executeRaw`INSERT INTO "Embedding" ("projectId", "spaceId", "itemId", "vector")
-        VALUES (${projectId}::uuid, ${spaceId}::uuid, ${itemId}::uuid, ${JSON.stringify(vectorOf(truth))}::vector)`
-      const size = sizes[place] as number
-      const impact = place === 0 ? 0 : (1 - probability) * size * (members.length - size)
-      await prisma.vertex.create({
-        data: {
-          projectId,
-          runId,
-          index: index++,
-          itemId,
-          clusterIndex: c,
-          confidence: 1 - place / 100,
-          parentIndex: place === 0 ? null : (first[c] as number) + parent,
-          parentSimilarity: place === 0 ? null : 0.8,
-          parentProbability: place === 0 ? null : probability,
-          subtreeSize: size,
-          impact,
-        },
-      })
-      if (identityId) {
-        await prisma.identityMember.create({ data: { projectId, itemId, identityId, source: 'MODEL', risk: impact } })
-      }
-    }
-    await prisma.cluster.create({
-      data: { projectId, runId, index: c, size: members.length, rootIndex: first[c] as number, identityId, risk: 0 },
-    })
-  }
-  for (const { left, right, probability } of merges) {
-    await prisma.mergeEdge.create({
-      data: {
+      const isRoot = place === 0
+      const size = subtreeSize(members, place)
+      const vertex = {
         projectId,
         runId,
-        leftCluster: left[0],
-        rightCluster: right[0],
-        childIndex: (first[left[0]] as number) + left[1],
-        parentIndex: (first[right[0]] as number) + right[1],
-        similarity: 0.7,
-        probability,
-        priority: probability * (clusters[left[0]]?.length ?? 0) * (clusters[right[0]]?.length ?? 0),
-      },
-    })
-  }
+        index: (first[c] as number) + place,
+        itemId,
+        clusterIndex: c,
+        confidence: 1 - place / 100,
+        parentIndex: isRoot ? null : (first[c] as number) + parent,
+        parentSimilarity: isRoot ? null : 0.8,
+        parentProbability: isRoot ? null : probability,
+        subtreeSize: size,
+        impact: isRoot ? 0 : (1 - probability) * size * (members.length - size),
+      }
+      return {
+        vertex,
+        externalKey: `${c}/${place}`,
+        vector: JSON.stringify(vectorOf(truth)),
+        identityId: identities[c],
+      }
+    }),
+  )
+  await prisma.item.createMany({
+    data: rows.map(({ vertex, externalKey }) => ({ projectId, id: vertex.itemId, externalKey })),
+  })
+  await prisma.$executeRaw`INSERT INTO "Embedding" ("projectId", "spaceId", "itemId", "vector")
+    SELECT ${projectId}::uuid, ${spaceId}::uuid, t.item, t.vector::vector
+    FROM unnest(${rows.map(({ vertex }) => vertex.itemId)}::uuid[], ${rows.map(({ vector }) => vector)}::text[]) AS t(item, vector)`
+  await prisma.vertex.createMany({ data: rows.map(({ vertex }) => vertex) })
+  await prisma.identity.createMany({
+    data: clusters.flatMap((members, c) => {
+      const id = identities[c]
+      return id ? [{ projectId, id, memberCount: members.length }] : []
+    }),
+  })
+  await prisma.identityMember.createMany({
+    data: rows.flatMap(({ vertex: { itemId, impact: risk }, identityId }) =>
+      identityId ? [{ projectId, itemId, identityId, source: 'MODEL' as const, risk }] : [],
+    ),
+  })
+  await prisma.cluster.createMany({
+    data: clusters.map((members, index) => ({
+      projectId,
+      runId,
+      index,
+      size: members.length,
+      rootIndex: first[index] as number,
+      identityId: identities[index],
+      risk: 0,
+    })),
+  })
+  await prisma.mergeEdge.createMany({
+    data: merges.map(({ left, right, probability }) => ({
+      projectId,
+      runId,
+      leftCluster: left[0],
+      rightCluster: right[0],
+      childIndex: (first[left[0]] as number) + left[1],
+      parentIndex: (first[right[0]] as number) + right[1],
+      similarity: 0.7,
+      probability,
+      priority: probability * (clusters[left[0]]?.length ?? 0) * (clusters[right[0]]?.length ?? 0),
+    })),
+  })
   await prisma.clusterRun.create({
     data: {
       projectId,
@@ -136,7 +151,7 @@ export async function openQueueProject(
       state: 'PUBLISHED',
       method: 'THRESHOLD',
       spaceId,
-      vertexCount: index,
+      vertexCount,
       clusterCount: clusters.length,
       createdById: admin.id,
     },
