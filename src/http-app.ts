@@ -94,10 +94,8 @@ function limitsPlugin(app: App, trusted: TrustedDocuments | undefined): ApolloSe
   return {
     async requestDidStart({ contextValue }) {
       return {
-        async didResolveSource({ source }) {
+        async didResolveOperation({ schema, document, request, operationName, source }) {
           if (trusted) requireTrusted(trusted, source)
-        },
-        async didResolveOperation({ schema, document, request, operationName }) {
           checkQuery(schema, document, request.variables ?? {}, app.config.queryLimits, operationName)
         },
         async willSendResponse({ response }) {

@@ -94,6 +94,7 @@ it('asked to stop, it takes nothing more, finishes the request under way, gives 
         headers: {
           'content-type': 'application/json',
           'content-length': body.length,
+          expect: '100-continue',
           authorization: `Bearer ${token}`,
         },
       },
@@ -106,14 +107,21 @@ it('asked to stop, it takes nothing more, finishes the request under way, gives 
       },
     )
     slow.once('error', reject)
-    slow.write(body.slice(0, 10))
-    setTimeout(() => {
+    // Sent once the server has read the head of the request: from then on it is under way.
+    slow.once('continue', async () => {
+      slow.write(body.slice(0, 10))
       child?.kill('SIGTERM')
-      setTimeout(async () => {
-        await expect(fetch(url)).rejects.toThrow()
-        slow.end(body.slice(10))
-      }, 500)
-    }, 200)
+      for (;;) {
+        const isOpen = await fetch(url).then(
+          () => true,
+          () => false,
+        )
+        if (!isOpen) break
+        await new Promise((again) => setTimeout(again, 20))
+      }
+      slow.end(body.slice(10))
+    })
+    slow.flushHeaders()
   })
   expect(await answer).toEqual({ status: 200, text: '{"data":{"viewer":{"displayName":"Administrator"}}}\n' })
   expect(await ended).toBe(0)
