@@ -169,7 +169,7 @@ async function main(): Promise<void> {
     process.exit(0)
   }
   say(
-    `\nThe server goes on: ${server.url}\nAPI key of ${user.displayName}: ${secret}\nProject: ${projectId}\nStop it with Ctrl-C.`,
+    `\nThe server goes on.\nReview page: ${new URL('/review', server.url)}\nGraphQL: ${server.url}\nAPI key of ${user.displayName}: ${secret}\nProject: ${projectId}\nStop it with Ctrl-C.`,
   )
 }
 
