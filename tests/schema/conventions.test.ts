@@ -75,6 +75,7 @@ describe('mutations', () => {
       'renewReviewLeases',
       'revokeApiKey',
       'setMembership',
+      'skipReviewTasks',
       'updateReviewSettings',
     ]
     const without = mutations.filter(({ args }) => {
