@@ -140,6 +140,13 @@ describe.skipIf(!hasBrowser)('the queue in a browser', () => {
     for (let i = 0; i < 12; i++) await answer(tab, 'u')
     await eventually(countAnswers, before + 10)
     expect(await tab.page.getByRole('alert').count()).toBe(0)
+    // Back after eleven minutes by the page's clock: a move of the mouse asks for the questions again.
+    await tab.page.clock.setFixedTime(new Date(Date.now() + 11 * 60_000))
+    await tab.page.mouse.move(300, 300)
+    await tab.page.mouse.move(320, 300)
+    for (let i = 0; i < 200 && !tab.sent.includes('RenewLeases'); i++)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(tab.sent).toContain('RenewLeases')
     await close(tab)
   })
 
