@@ -8,8 +8,8 @@ const isKept = (sql: string): boolean =>
   /^\s*(\/\*(?! copy )|SELECT|INSERT|UPDATE|DELETE|WITH)/i.test(sql) && !/'[0-9a-f]{8}-[0-9a-f]{4}-/.test(sql)
 
 /**
- * Names for statements that come again, so that the server parses and plans them once a session and not once a call: half of
- * what small statements cost it.
+ * Names for statements that come again, so that the server parses and plans them once a session and not once a call: small
+ * ones take longer to plan than to run.
  *
  * `renew` gives every statement a new name: a migration that another server ran may have changed what they return.
  */

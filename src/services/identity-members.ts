@@ -95,7 +95,9 @@ export async function findPublishedVertices(app: App, refs: readonly Ref[]): Pro
     /* findPublishedVertices */ SELECT v.* FROM unnest(${refs.map((ref) => ref.projectId)}::uuid[],
       ${refs.map((ref) => ref.id)}::uuid[]) AS t(project, item)
     JOIN "Project" p ON p."id" = t.project
-    JOIN "Vertex" v ON v."projectId" = t.project AND v."runId" = p."publishedRunId" AND v."itemId" = t.item`
+    -- OFFSET 0 keeps this a look-up for each item: joined freely, the planner reads the whole run.
+    CROSS JOIN LATERAL (SELECT * FROM "Vertex" x WHERE x."projectId" = t.project AND x."runId" = p."publishedRunId"
+      AND x."itemId" = t.item OFFSET 0) v`
   const byItem = new Map(rows.map((vertex) => [vertex.itemId, vertex]))
   return refs.map(({ id }) => byItem.get(id) ?? null)
 }

@@ -73,11 +73,11 @@ function claimSql(
 ): Prisma.Sql {
   const gold = drawCount(count, settings.goldShare)
   const audit = drawCount(count - gold, settings.auditShare)
-  const ofKind = kinds?.length ? Prisma.sql`AND t."kind"::text = ANY(${kinds as string[]}::text[])` : Prisma.empty
+  const ofKind = kinds?.length ? Prisma.sql`AND t."kind" = ANY(${kinds as string[]}::"ReviewTaskKind"[])` : Prisma.empty
   const open = canSettle ? ['PENDING', 'LEASED', 'ANSWERED', 'DISPUTED'] : ['PENDING', 'LEASED', 'ANSWERED']
   // The list of states is spelled out, so that the planner can prove the predicate of the index over open tasks.
   const isFree = Prisma.sql`t."projectId" = ${projectId}::uuid ${ofKind}
-    AND t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."state"::text = ANY(${open}::text[])
+    AND t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."state" = ANY(${open}::"ReviewTaskState"[])
     AND t."id" <> ALL(${except}::uuid[])
     AND (t."state" <> 'LEASED' OR t."leaseExpiresAt" < now())
     AND NOT EXISTS (SELECT 1 FROM "ReviewAnswer" a
