@@ -256,7 +256,7 @@ describe('the whole loop through the API', () => {
   })
 
   it('exports the dataset in each format', async () => {
-    for (const format of ['JSONL', 'CSV', 'LEARN_TO_CLUSTER', 'IMAGE_FOLDER']) {
+    for (const format of ['JSONL', 'CSV', 'PARQUET', 'LEARN_TO_CLUSTER']) {
       const { createExport } = await t.ok(
         'mutation($input: CreateExportInput!) { createExport(input: $input) { export { id job { id } } userErrors { message } } }',
         { input: { datasetVersionId, format, idempotencyKey: key() } },
@@ -273,6 +273,17 @@ describe('the whole loop through the API', () => {
       expect(node.files.length, format).toBeGreaterThan(0)
       for (const file of node.files) expect(file.sha256).toMatch(/^[0-9a-f]{64}$/)
     }
+  })
+
+  it('says that a format of pictures needs pictures', async () => {
+    const { createExport } = await t.ok(
+      'mutation($input: CreateExportInput!) { createExport(input: $input) { export { job { id } } } }',
+      { input: { datasetVersionId, format: 'IMAGE_FOLDER', idempotencyKey: key() } },
+    )
+    expect(await t.waitForJob(createExport.export.job.id)).toMatchObject({
+      state: 'FAILED',
+      failure: expect.stringContaining('IMAGE_FOLDER needs pictures: no item'),
+    })
   })
 
   it('does not publish a run that would break a decision made since', async () => {
