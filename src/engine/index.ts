@@ -31,6 +31,44 @@ export {
   clusterVertices,
 } from './pipeline.ts'
 export { type PlacementBase, type PlacementInput, type PlacementResult, placeVertices } from './placement.ts'
+export {
+  type Augmentation,
+  DEFAULT_AUGMENTATION,
+  NO_AUGMENTATION,
+} from './recognition/augmentation.ts'
+export { type BackboneShape, convolutionalBackbone, embeddingHead } from './recognition/backbone.ts'
+export { embedSamples } from './recognition/embed.ts'
+export { type IdentificationScores, identificationScores } from './recognition/identification.ts'
+export type { MarginHead } from './recognition/margin-head.ts'
+export {
+  type ProposedClusters,
+  type PseudoLabelChoices,
+  type PseudoLabels,
+  pseudoLabels,
+} from './recognition/pseudo-labels.ts'
+export {
+  decodeRecognitionModel,
+  encodeRecognitionModel,
+  type RecognitionModel,
+} from './recognition/recognition-model.ts'
+export {
+  type RetrainInput,
+  type RetrainMemory,
+  type RetrainOutput,
+  type RetrainReport,
+  type RetrainSteps,
+  retrain,
+} from './recognition/retrain.ts'
+export { type Samples, selectSamples } from './recognition/samples.ts'
+export {
+  DEFAULT_RECOGNITION,
+  type RecognitionInput,
+  type RecognitionOutput,
+  type RecognitionPoint,
+  type RecognitionRecipe,
+  type RecognitionTask,
+  trainRecognition,
+} from './recognition/train-recognition.ts'
 export { type AuditSample, type EstimatedQuality, estimateQuality } from './review/audit-quality.ts'
 export { type ShareInterval, shareInterval } from './review/binomial-interval.ts'
 export { chooseThreshold, type ThresholdChoice } from './review/choose-threshold.ts'

@@ -51,6 +51,8 @@ export interface Control {
   /** Aborting makes the call reject with EngineError ABORTED, within a second. */
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: Progress) => void
+  /** Gets what a killed training goes on from, now and then; where it is refused, the training fails. */
+  readonly onCheckpoint?: (bytes: Uint8Array) => void
   /** Milliseconds of any monotonic clock. The engine reads no clock itself: without this, phases take 0 seconds. */
   readonly now?: () => number
   /** Resident bytes of the process; without this, phases carry no peak. */

@@ -8,10 +8,19 @@ export type EngineRequest =
 /** What comes back. */
 export type EngineReply =
   | { readonly kind: 'progress'; readonly id: number; readonly progress: Progress }
+  | { readonly kind: 'checkpoint'; readonly id: number; readonly bytes: Uint8Array }
   | { readonly kind: 'result'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'error'; readonly id: number; readonly error: EngineFailure }
 
-export type EngineCallName = 'cluster' | 'place' | 'train' | 'evaluate' | 'neighbours' | 'backend'
+export type EngineCallName =
+  | 'cluster'
+  | 'place'
+  | 'train'
+  | 'evaluate'
+  | 'trainRecognition'
+  | 'embed'
+  | 'neighbours'
+  | 'backend'
 
 /** An error on its way through a message; `code` is there for the engine's own refusals only. */
 export interface EngineFailure {

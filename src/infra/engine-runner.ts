@@ -102,6 +102,7 @@ export function openEngineRunner(): EngineRunner {
     started.on('message', (reply: EngineReply) => {
       if (reply.id !== active?.id) return
       if (reply.kind === 'progress') return active.control.onProgress?.(reply.progress)
+      if (reply.kind === 'checkpoint') return active.control.onCheckpoint?.(reply.bytes)
       finish((entry) => (reply.kind === 'result' ? entry.resolve(reply.result) : entry.reject(errorOf(reply))))
     })
     const onEnd = (error: Error) => {
@@ -128,6 +129,8 @@ export function openEngineRunner(): EngineRunner {
     train: (input, control) => call('train', input, control),
     evaluate: (input, control) => call('evaluate', input, control),
     neighbours: (input, control) => call('neighbours', input, control),
+    trainRecognition: (input, control) => call('trainRecognition', input, control),
+    embed: (input, control) => call('embed', input, control),
     backend() {
       backend ??= call<BackendChoice>('backend', undefined).catch((error) => {
         backend = undefined

@@ -6,14 +6,19 @@ import {
   clusterVertices,
   EngineError,
   type EvaluationInput,
+  embedSamples,
   evaluateModel,
   knn,
   type Matrix,
   type PlacementInput,
   type Progress,
   placeVertices,
+  type RecognitionInput,
+  type RecognitionModel,
+  type Samples,
   type TrainingInput,
   trainClusteringModel,
+  trainRecognition,
 } from '../engine/index.ts'
 import type { EngineCallName, EngineReply, EngineRequest } from './engine-messages.ts'
 
@@ -27,6 +32,9 @@ const calls: Record<EngineCallName, (input: never, control: Control) => Promise<
   train: (input: TrainingInput, control) => trainClusteringModel(input, control),
   evaluate: (input: EvaluationInput, control) => evaluateModel(input, control),
   neighbours: ({ x, k }: { x: Matrix; k: number }, control) => knn(x, k, control),
+  trainRecognition: (input: RecognitionInput, control) => trainRecognition(input, control),
+  embed: (input: { model: RecognitionModel; samples: Samples }, control) =>
+    embedSamples(input.model, input.samples, control),
   backend: () => chooseBackend(),
 }
 
@@ -47,6 +55,7 @@ function serve(port: MessagePort): void {
       const control: Control = {
         signal: controller.signal,
         onProgress: throttled((progress) => reply({ kind: 'progress', id, progress })),
+        onCheckpoint: (bytes) => reply({ kind: 'checkpoint', id, bytes }, buffersOf(bytes)),
         now: () => performance.now(),
         rss: () => process.memoryUsage.rss(),
       }

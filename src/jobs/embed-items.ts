@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { enqueueSpaceIndex } from '../services/embedding-index.ts'
+import { enqueueSpaceUpdates, getImportSpace } from '../services/embedding-spaces.ts'
 import { DomainError } from '../services/errors.ts'
 import { storeBatch } from '../services/import-batch.ts'
 import { readAll } from '../services/media.ts'
 import { itemsOf, problemOf } from '../services/prepare-rows.ts'
 import { embedItemsJob, findProjectEmbedder, listUnembedded } from '../services/project-embedder.ts'
-import { getActiveSpace } from '../services/similarity.ts'
 import { refreshStatistics } from '../services/statistics.ts'
 import { implementJob } from './implement-job.ts'
 
@@ -29,7 +29,7 @@ export const embedItems = implementJob(embedItemsJob, async (context) => {
       `the project's embedder is no longer ${payload.embedderId}: got ${embedder?.id ?? 'none'}`,
     )
   }
-  const space = await getActiveSpace(app, projectId)
+  const space = await getImportSpace(app, projectId)
   let { after, done } = checkpointSchema.parse(job.checkpoint ?? {})
   progress('embed', done, total ?? undefined)
   for (;;) {
@@ -66,4 +66,5 @@ export const embedItems = implementJob(embedItemsJob, async (context) => {
   }
   await refreshStatistics(app, 'Item', 'Embedding')
   await enqueueSpaceIndex(app, space, job.createdById ?? undefined)
+  await enqueueSpaceUpdates(app, space, job.createdById)
 })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { enqueueSpaceIndex } from '../services/embedding-index.ts'
+import { enqueueSpaceUpdates, getImportSpace } from '../services/embedding-spaces.ts'
 import { DomainError } from '../services/errors.ts'
 import { storeBatch } from '../services/import-batch.ts'
 import { openImportContent } from '../services/import-content.ts'
@@ -11,7 +12,6 @@ import { isBroken, type ManifestRow } from '../services/manifest.ts'
 import { type PrepareContext, type PreparedRows, prepareRows } from '../services/prepare-rows.ts'
 import { findProjectEmbedder } from '../services/project-embedder.ts'
 import { takeReplacedLabels } from '../services/replaced-labels.ts'
-import { getActiveSpace } from '../services/similarity.ts'
 import { refreshStatistics } from '../services/statistics.ts'
 import { implementJob, type JobContext } from './implement-job.ts'
 
@@ -50,7 +50,7 @@ export const importItems = implementJob(importJob, async (context) => {
   const { projectId } = job
   const begun = checkpointSchema.parse(job.checkpoint ?? {})
   const fetched = await ensureFetched(context, begun.fetched)
-  const space = await getActiveSpace(app, projectId)
+  const space = await getImportSpace(app, projectId)
   const located = await locateImport(app, projectId, payload.manifestUrl, fetched)
   const content = await openImportContent(app, located, space.dimension)
   const { source, total } = content
@@ -118,4 +118,5 @@ export const importItems = implementJob(importJob, async (context) => {
     'DecisionIdentity',
   )
   await enqueueSpaceIndex(app, space, job.createdById ?? undefined)
+  await enqueueSpaceUpdates(app, space, job.createdById)
 })

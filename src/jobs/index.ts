@@ -3,6 +3,7 @@ import { buildReviewQueue } from './build-review-queue.ts'
 import { checkModel } from './check-model.ts'
 import { clusterItems } from './cluster-items.ts'
 import { embedItems } from './embed-items.ts'
+import { embedSpace } from './embed-space.ts'
 import { eraseFiles } from './erase-files.ts'
 import { freezeDataset } from './freeze-dataset.ts'
 import { importItems } from './import-items.ts'
@@ -19,6 +20,7 @@ export const jobHandlers = [
   clusterItems,
   buildReviewQueue,
   trainModel,
+  embedSpace,
   freezeDataset,
   writeExport,
 ]

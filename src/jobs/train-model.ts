@@ -14,6 +14,7 @@ import { readAll } from '../services/media.ts'
 import { createModelVersion, isHeldOut } from '../services/model-versions.ts'
 import { trainingRunJob } from '../services/training-runs.ts'
 import { implementJob } from './implement-job.ts'
+import { trainEmbedding } from './train-embedding.ts'
 
 /** Fewer identities than this can neither train nor hold out. */
 const MIN_IDENTITIES = 10
@@ -51,11 +52,13 @@ async function findModel(app: App, projectId: string, id: string | null): Promis
  * Trains GCN-V and GCN-E on the identities of a frozen dataset version, and measures the model and the active one on the
  * same identities that no training ever sees. The active model stays active whatever happens here.
  */
-export const trainModel = implementJob(trainingRunJob, async ({ app, job, payload, signal, progress }) => {
+export const trainModel = implementJob(trainingRunJob, async (context) => {
+  const { app, job, payload, signal, progress } = context
   const { projectId } = job
   const where = { projectId_id: { projectId, id: payload.trainingRunId } }
   const training = await app.prisma.trainingRun.findUniqueOrThrow({ where })
   if (training.modelVersionId) return
+  if (training.target === 'EMBEDDING') return trainEmbedding(context, training)
   const versionWhere = { projectId_id: { projectId, id: training.datasetVersionId } }
   const version = await app.prisma.datasetVersion.findUniqueOrThrow({ where: versionWhere })
   const space = await app.prisma.embeddingSpace.findUniqueOrThrow({

@@ -9,6 +9,7 @@ import {
   findPurities,
   type ItemPair,
 } from '../services/batches.ts'
+import { countEmbeddings, findActiveSpaceIds } from '../services/embedding-spaces.ts'
 import { findExportFiles } from '../services/exports.ts'
 import type { Ref, RunRef } from '../services/id.ts'
 import { findIdentitiesOfItems, findPublishedVertices } from '../services/identity-members.ts'
@@ -93,6 +94,9 @@ export const createLoaders = (app: App, viewer: Viewer) => ({
   trainingRun: byRef(app, 'trainingRun'),
   modelVersion: byRef(app, 'modelVersion'),
   datasetVersion: byRef(app, 'datasetVersion'),
+  embeddingSpace: byRef(app, 'embeddingSpace'),
+  embeddedCount: new DataLoader((refs: readonly Ref[]) => countEmbeddings(app, refs), { cacheKeyFn: refKey }),
+  activeSpaceId: new DataLoader((projectIds: readonly string[]) => findActiveSpaceIds(app, projectIds)),
   export: byRef(app, 'export'),
   job: byRef(app, 'job'),
   identityOfItem: new DataLoader((refs: readonly Ref[]) => findIdentitiesOfItems(app, refs), { cacheKeyFn: refKey }),

@@ -23,6 +23,7 @@ const LOADER = {
   ModelVersion: 'modelVersion',
   TrainingRun: 'trainingRun',
   DatasetVersion: 'datasetVersion',
+  EmbeddingSpace: 'embeddingSpace',
   Export: 'export',
   Job: 'job',
 } as const satisfies Partial<Record<NodeRef['type'], keyof Loaders>>

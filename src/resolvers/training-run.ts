@@ -59,6 +59,7 @@ interface StartInput {
   datasetVersionId: string
   target: TrainingTarget
   fromModelVersionId?: string | null
+  embedding?: trainings.StartTrainingRun['embedding']
   idempotencyKey: string
 }
 

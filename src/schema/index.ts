@@ -10,6 +10,7 @@ import { describeCommon } from './common-descriptions.ts'
 import { datasetVersionTypes } from './dataset-version.ts'
 import { decisionTypes } from './decision.ts'
 import { embedderTypes } from './embedder.ts'
+import { embeddingSpaceTypes } from './embedding-space.ts'
 import { eraseItemsTypes } from './erase-items.ts'
 import { identityTypes } from './identity.ts'
 import { itemTypes } from './item.ts'
@@ -52,6 +53,7 @@ const config: nexus.core.SchemaConfig = {
     trainingRunTypes,
     datasetVersionTypes,
     embedderTypes,
+    embeddingSpaceTypes,
     userErrorTypes,
   ],
   outputs: { schema: SDL_PATH, typegen: TYPEGEN_PATH },

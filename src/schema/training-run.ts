@@ -61,7 +61,7 @@ const ModelVersion = objectType({
 
 const TrainingRun = objectType({
   name: 'TrainingRun',
-  description: 'A training of GCN-V and GCN-E on confirmed identities.',
+  description: 'A training on confirmed identities: of GCN-V and GCN-E, or of an embedding model.',
   sourceType: prismaRow('TrainingRun'),
   definition(t) {
     t.implements('Node')
@@ -117,6 +117,7 @@ export const trainingRunTypes = [
       t.nonNull.id('datasetVersionId', { description: 'Snapshot.' })
       t.nonNull.field('target', { type: 'TrainingTarget', default: 'CLUSTERING', description: 'What to train.' })
       t.id('fromModelVersionId', { description: 'Start from these weights.' })
+      t.field('embedding', { type: 'EmbeddingTrainingInput', description: 'How, when the target is EMBEDDING.' })
       t.nonNull.id('idempotencyKey', { description: 'Safe to repeat with the same key.' })
     },
   }),

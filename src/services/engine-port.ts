@@ -9,6 +9,10 @@ import type {
   PlacementInput,
   PlacementResult,
   Progress,
+  RecognitionInput,
+  RecognitionModel,
+  RecognitionOutput,
+  Samples,
   TrainingInput,
   TrainingOutput,
 } from '../engine/index.ts'
@@ -19,6 +23,8 @@ export interface EngineControl {
   readonly signal?: AbortSignal
   /** At most four times a second, and once at the end of each phase. */
   readonly onProgress?: (progress: Progress) => void
+  /** What a killed training of a recognition model goes on from. */
+  readonly onCheckpoint?: (bytes: Uint8Array) => void
 }
 
 /** The engine off the event loop. Errors arrive as EngineError with their code. */
@@ -29,6 +35,12 @@ export interface EngineRunner {
   evaluate(input: EvaluationInput, control?: EngineControl): Promise<EvaluationOutput>
   /** The k nearest other rows of every row, exact. */
   neighbours(input: { x: Matrix; k: number }, control?: EngineControl): Promise<NeighbourLists>
+  trainRecognition(input: RecognitionInput, control?: EngineControl): Promise<RecognitionOutput>
+  /** Embeddings of samples by a recognition model, rows of unit length. */
+  embed(
+    input: { readonly model: RecognitionModel; readonly samples: Samples },
+    control?: EngineControl,
+  ): Promise<Matrix>
   /** Where the networks run, and why nowhere faster. */
   backend(): Promise<BackendChoice>
   /** Stops the thread; calls in flight reject with ABORTED. */

@@ -26,6 +26,7 @@ const TAGS = {
   CalibrationReport: 19,
   WebhookEndpoint: 20,
   WebhookDelivery: 21,
+  EmbeddingSpace: 22,
 } as const
 
 export type NodeType = keyof typeof TAGS

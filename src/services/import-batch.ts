@@ -1,5 +1,6 @@
 import type { EmbeddingSpace, ImportConflict } from '../generated/prisma/client.ts'
 import type { App, Tx } from './app.ts'
+import { dropDerivedEmbeddings } from './embedding-spaces.ts'
 import { newId } from './id.ts'
 import type { ManifestRow } from './manifest.ts'
 import { encodeVectors, findVectorOid } from './vectors.ts'
@@ -137,12 +138,8 @@ async function replaceItems(tx: Tx, projectId: string, items: readonly Placed[])
 }
 
 /** One binary array parameter for all: ten times faster than rows of text. */
-async function replaceEmbeddings(
-  app: App,
-  tx: Tx,
-  { projectId, id: spaceId }: EmbeddingSpace,
-  items: readonly Placed[],
-): Promise<void> {
+async function replaceEmbeddings(app: App, tx: Tx, space: EmbeddingSpace, items: readonly Placed[]): Promise<void> {
+  const { projectId, id: spaceId } = space
   const embedded = items.filter(({ row }) => row.embedding)
   if (embedded.length === 0) return
   const oid = await findVectorOid(app.prisma, tx)
@@ -156,4 +153,9 @@ async function replaceEmbeddings(
     SELECT ${projectId}::uuid, ${spaceId}::uuid, t.item, t.vector
     FROM unnest(${embedded.map(({ itemId }) => itemId)}::uuid[], ${vectors}::vector[]) AS t(item, vector)
     ON CONFLICT ("projectId", "spaceId", "itemId") DO UPDATE SET "vector" = excluded."vector"`
+  await dropDerivedEmbeddings(
+    tx,
+    space,
+    embedded.map(({ itemId }) => itemId),
+  )
 }

@@ -3,6 +3,7 @@ import type { EvaluationOutput } from '../engine/index.ts'
 import type { ModelVersion, Prisma, TrainingRun } from '../generated/prisma/client.ts'
 import type { Tx } from './app.ts'
 import { newId } from './id.ts'
+import { lockProject } from './project-lock.ts'
 
 /** One identity in this many is kept away from every training, for ever: the frozen hold-out. */
 const HELD_OUT_ONE_IN = 5
@@ -32,15 +33,13 @@ export async function createModelVersion(
   measured: MeasuredModel,
 ): Promise<ModelVersion> {
   const { projectId } = training
-  await tx.$executeRaw`/* createModelVersion */ SELECT 1 FROM "Project" WHERE "id" = ${projectId}::uuid FOR UPDATE`
-  const last = await tx.modelVersion.findFirst({ where: { projectId }, orderBy: { number: 'desc' } })
   const { holdout, activeHoldout, summary, ...stored } = measured
   const isWorse = holdout !== null && activeHoldout !== null && meanF(holdout) < meanF(activeHoldout)
   return tx.modelVersion.create({
     data: {
       projectId,
       id: newId(),
-      number: (last?.number ?? 0) + 1,
+      number: await nextNumber(tx, projectId),
       target: training.target,
       trainingRunId: training.id,
       state: holdout === null ? 'CANDIDATE' : isWorse ? 'REJECTED' : 'EVALUATED',
@@ -49,4 +48,52 @@ export async function createModelVersion(
       summary: { ...summary, ...(activeHoldout && { activeMeanF: meanF(activeHoldout) }) },
     },
   })
+}
+
+/** How well identities of the hold-out are told apart by their embeddings. */
+export interface IdentificationScore {
+  readonly nearest: number
+  readonly tarAtFar: Readonly<Record<string, number>>
+}
+
+export interface MeasuredEmbedding {
+  readonly weightsKey: string
+  readonly embeddingDimension: number
+  readonly score: IdentificationScore | null
+  /** Of the active space on the same items; null when it can not be compared. */
+  readonly activeScore: IdentificationScore | null
+  readonly summary: Prisma.InputJsonObject
+}
+
+/** Mean of what is asked of an embedding: the nearest one is right, and pairs are accepted at few false ones. */
+const meanIdentification = ({ nearest, tarAtFar }: IdentificationScore) => (nearest + (tarAtFar['0.01'] as number)) / 2
+
+/** Stores a trained embedding model. The gate: worse than the active space on the frozen hold-out is REJECTED. */
+export async function createEmbeddingModel(
+  tx: Tx,
+  training: TrainingRun,
+  { score, activeScore, summary, ...stored }: MeasuredEmbedding,
+): Promise<ModelVersion> {
+  const { projectId } = training
+  const id = newId()
+  const isWorse = score !== null && activeScore !== null && meanIdentification(score) < meanIdentification(activeScore)
+  return tx.modelVersion.create({
+    data: {
+      projectId,
+      id,
+      number: await nextNumber(tx, projectId),
+      target: training.target,
+      trainingRunId: training.id,
+      state: score === null ? 'CANDIDATE' : isWorse ? 'REJECTED' : 'EVALUATED',
+      embedderId: `model:${id}`,
+      ...stored,
+      summary,
+    },
+  })
+}
+
+async function nextNumber(tx: Tx, projectId: string): Promise<number> {
+  await lockProject(tx, projectId)
+  const last = await tx.modelVersion.findFirst({ where: { projectId }, orderBy: { number: 'desc' } })
+  return (last?.number ?? 0) + 1
 }

@@ -4,13 +4,13 @@ import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { recordAudit } from './audit.ts'
 import type { Embedder, EmbedderSpec } from './embedder-port.ts'
+import { getImportSpace } from './embedding-spaces.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
 import { readModelBundle } from './model-bundle.ts'
 import { lockProject } from './project-lock.ts'
-import { getActiveSpace } from './similarity.ts'
 
 /** Embeds items that came with a picture and without a vector, before the project named what to embed them with. */
 export const embedItemsJob = defineJob({
@@ -114,7 +114,9 @@ export async function setEmbedder(
       target: ['Project', projectId],
       detail: { embedder: embedderId },
     })
-    const total = embedderId ? await countUnembedded(tx, projectId) : 0
+    const total = embedderId
+      ? await countUnembedded(tx, projectId, (await getImportSpace({ prisma: tx }, projectId)).id)
+      : 0
     if (!embedderId || total === 0) return { jobId: null }
     const job = await enqueueJob(tx, app, embedItemsJob, {
       projectId,
@@ -176,7 +178,7 @@ const checkedSchema = z.object({ checked: z.looseObject({}) })
 
 /** An empty space belongs to the first embedder that fills it. */
 async function adoptSpace(tx: Tx, projectId: string, embedderId: string, trustsVectors: boolean): Promise<void> {
-  const space = await getActiveSpace({ prisma: tx }, projectId)
+  const space = await getImportSpace({ prisma: tx }, projectId)
   if (space.embedderId === embedderId) return
   const [row] = await tx.$queryRaw<{ isFilled: boolean }[]>`
     /* adoptSpace */ SELECT EXISTS (SELECT 1 FROM "Embedding"
@@ -200,13 +202,12 @@ async function adoptSpace(tx: Tx, projectId: string, embedderId: string, trustsV
   }
 }
 
-/** Items with a picture that have no vector in the active space. */
-async function countUnembedded(tx: Tx, projectId: string): Promise<number> {
+/** Items with a picture that have no vector in a space. */
+async function countUnembedded(tx: Tx, projectId: string, spaceId: string): Promise<number> {
   const [row] = await tx.$queryRaw<{ n: number }[]>`
     /* countUnembedded */ SELECT count(*)::int AS n FROM "Item" i
-    JOIN "Project" p ON p."id" = i."projectId"
     WHERE i."projectId" = ${projectId}::uuid AND i."imageKey" IS NOT NULL AND i."erasedAt" IS NULL
-      AND NOT EXISTS (SELECT 1 FROM "Embedding" e WHERE e."projectId" = i."projectId" AND e."spaceId" = p."activeSpaceId"
+      AND NOT EXISTS (SELECT 1 FROM "Embedding" e WHERE e."projectId" = i."projectId" AND e."spaceId" = ${spaceId}::uuid
         AND e."itemId" = i."id")`
   return row?.n ?? 0
 }

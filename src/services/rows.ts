@@ -16,6 +16,7 @@ export type RefModel =
   | 'trainingRun'
   | 'modelVersion'
   | 'datasetVersion'
+  | 'embeddingSpace'
   | 'export'
   | 'job'
   | 'webhookEndpoint'

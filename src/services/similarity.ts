@@ -2,6 +2,7 @@ import { type EmbeddingSpace, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { indexedForm } from './embedding-index.ts'
+import { getImportSpace } from './embedding-spaces.ts'
 import { invalid, notFound } from './errors.ts'
 import { encodeVector } from './vectors.ts'
 
@@ -110,7 +111,8 @@ export async function searchByVector(
 ): Promise<SimilarItem[]> {
   await requireAccess(app, viewer, projectId, 'project.read')
   checkSize(first)
-  const space = await getActiveSpace(app, projectId)
+  // Whoever has a vector has it of the embedder they import with.
+  const space = await getImportSpace(app, projectId)
   if (vector.length !== space.dimension) {
     throw invalid(`vector must have ${space.dimension} values: got ${vector.length}`, 'input', 'vector')
   }

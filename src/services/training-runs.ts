@@ -1,19 +1,40 @@
 import { z } from 'zod'
 import type { ModelVersion, TrainingRun, TrainingTarget } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
-import type { App } from './app.ts'
+import type { App, Tx } from './app.ts'
 import { recordAudit } from './audit.ts'
+import { switchSpace } from './embedding-spaces.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
 import { cutPage, newestFirst, type Page, type PageResult } from './page.ts'
+import { lockProject } from './project-lock.ts'
+import { getActiveSpace } from './similarity.ts'
 
-/** Trains GCN-V and GCN-E on one dataset version. */
+/** What an embedding model is trained on. */
+const SOURCES = ['EMBEDDINGS', 'PICTURES'] as const
+export type EmbeddingSource = (typeof SOURCES)[number]
+/** Steps of a training of an embedding model, and what can be asked for. */
+const STEPS = { least: 10, most: 100_000 }
+
+/** Of trainings of embedding models. */
+export interface TrainingOptions {
+  /** Default: given embeddings where most items have one, else pictures. */
+  source?: EmbeddingSource
+  /** Default: by the number of items. */
+  steps?: number
+}
+
+/** Trains GCN-V and GCN-E, or an embedding model, on one dataset version. */
 export const trainingRunJob = defineJob({
   name: 'training_run',
-  payload: z.object({ trainingRunId: z.uuid() }),
+  payload: z.object({
+    trainingRunId: z.uuid(),
+    source: z.enum(SOURCES).optional(),
+    steps: z.number().int().optional(),
+  }),
   maxAttempts: 5,
 })
 
@@ -22,6 +43,7 @@ export interface StartTrainingRun {
   datasetVersionId: string
   target: TrainingTarget
   fromModelVersionId?: string | null
+  embedding?: { source?: EmbeddingSource | null; steps?: number | null } | null
   idempotencyKey: string
 }
 
@@ -29,11 +51,7 @@ export interface StartTrainingRun {
 export async function startTrainingRun(app: App, viewer: Viewer, input: StartTrainingRun): Promise<TrainingRun> {
   const { projectId, datasetVersionId, target, fromModelVersionId } = input
   await requireAccess(app, viewer, projectId, 'train.start')
-  if (target !== 'CLUSTERING') {
-    throw new DomainError('INVALID_STATE', 'this server trains clustering models only: target must be CLUSTERING', {
-      path: ['input', 'target'],
-    })
-  }
+  const options = checkOptions(input)
   const { trainingRunId } = await onceOnly(app, viewer, 'startTrainingRun', input, async (tx) => {
     const version = await tx.datasetVersion.findUnique({ where: { projectId_id: { projectId, id: datasetVersionId } } })
     if (!version) throw notFound('dataset version', datasetVersionId)
@@ -50,7 +68,7 @@ export async function startTrainingRun(app: App, viewer: Viewer, input: StartTra
     const id = newId()
     const job = await enqueueJob(tx, app, trainingRunJob, {
       projectId,
-      payload: { trainingRunId: id },
+      payload: { trainingRunId: id, ...options },
       createdById: viewer.userId,
     })
     await tx.trainingRun.create({
@@ -60,6 +78,25 @@ export async function startTrainingRun(app: App, viewer: Viewer, input: StartTra
     return { trainingRunId: id }
   })
   return app.prisma.trainingRun.findUniqueOrThrow({ where: { projectId_id: { projectId, id: trainingRunId } } })
+}
+
+function checkOptions({ target, embedding, fromModelVersionId }: StartTrainingRun): TrainingOptions {
+  if (target === 'CLUSTERING') {
+    if (embedding) throw invalid('embedding is for the target EMBEDDING: got CLUSTERING', 'input', 'embedding')
+    return {}
+  }
+  if (fromModelVersionId) {
+    throw invalid(
+      'an embedding model is trained from scratch, so that old mistakes do not stay: leave fromModelVersionId out',
+      'input',
+      'fromModelVersionId',
+    )
+  }
+  const { source, steps } = embedding ?? {}
+  if (steps != null && (steps < STEPS.least || steps > STEPS.most)) {
+    throw invalid(`steps must be ${STEPS.least} to ${STEPS.most}: got ${steps}`, 'input', 'embedding', 'steps')
+  }
+  return { ...(source && { source }), ...(steps != null && { steps }) }
 }
 
 export interface ActivateModel extends Ref {
@@ -86,6 +123,11 @@ export async function activateModel(app: App, viewer: Viewer, input: ActivateMod
           : 'this model could not be measured, for too few identities are held out: confirm more, and train again',
       )
     }
+    if (model.target === 'EMBEDDING') {
+      await activateEmbeddingModel(tx, viewer, model)
+      return { id }
+    }
+    await requireActiveEmbedder(tx, model)
     await tx.modelVersion.updateMany({
       where: { projectId, target: model.target, state: 'ACTIVE' },
       data: { state: 'ARCHIVED' },
@@ -118,4 +160,26 @@ export async function listModelVersions(
 ): Promise<PageResult<ModelVersion>> {
   await requireAccess(app, viewer, projectId, 'project.read')
   return cutPage(await app.prisma.modelVersion.findMany(newestFirst(projectId, page)), page.first)
+}
+
+/** An embedding model is in use when its space is the active one. */
+async function activateEmbeddingModel(tx: Tx, viewer: Viewer, { projectId, id, number }: ModelVersion): Promise<void> {
+  const space = await tx.embeddingSpace.findFirst({
+    where: { projectId, modelVersionId: id },
+    orderBy: { number: 'desc' },
+  })
+  if (!space) {
+    throw new DomainError('INVALID_STATE', `model ${number} has embedded no items: there is no space to switch to`)
+  }
+  await switchSpace(tx, viewer, await lockProject(tx, projectId), space)
+}
+
+/** A clustering model is of no use with vectors of another embedder. */
+async function requireActiveEmbedder(tx: Tx, { projectId, number, embedderId }: ModelVersion): Promise<void> {
+  const space = await getActiveSpace({ prisma: tx }, projectId)
+  if (space.embedderId === embedderId) return
+  throw new DomainError(
+    'INVALID_STATE',
+    `model ${number} has learnt from embeddings of ${embedderId}, and the active space holds those of ${space.embedderId}: activate its space first, or train on the active one`,
+  )
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { EngineError } from '../errors.ts'
+import { registerFastConvolution } from '../kernels/fast-convolution.ts'
 import { registerFastMatMul } from '../kernels/fast-mat-mul.ts'
 import { loadKernels } from '../kernels/select.ts'
 
@@ -49,7 +50,11 @@ async function startFastest(): Promise<BackendChoice> {
       await load()
       if (!(await tf.setBackend(tfName))) throw new Error(`TensorFlow.js could not initialise ${tfName}`)
       await tf.ready()
-      hasSlowTransposes = backend === 'wasm' && !registerFastMatMul(tf, (await loadKernels()).kernels)
+      if (backend === 'wasm') {
+        const { kernels } = await loadKernels()
+        hasSlowTransposes = !registerFastMatMul(tf, kernels)
+        registerFastConvolution(tf, kernels)
+      }
       return { name: backend, passedOver }
     } catch (error) {
       passedOver.push({ backend, reason: firstLine(error) })

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { disposeParameters, type Parameters } from './parameters.ts'
+import { disposeParameters, type Parameters, toParameters, toWeightArrays, type WeightArrays } from './parameters.ts'
 
 export interface OptimiserOptions {
   readonly kind: 'sgd' | 'adam'
@@ -12,11 +12,22 @@ export interface OptimiserOptions {
    * Shares of all steps at which the rate is divided by 10, ascending. Default none.
    */
   readonly milestones?: readonly number[]
+  /** Instead of milestones: what the rate is multiplied by at a share of all steps. */
+  readonly schedule?: (progress: number) => number
+}
+
+/** What an optimiser remembers between steps, so that a training can go on where it stopped. */
+export interface OptimiserMemory {
+  readonly steps: number
+  readonly first: WeightArrays
+  /** Empty for SGD. */
+  readonly second: WeightArrays
 }
 
 export interface Optimiser {
   /** Replaces every parameter; old tensors and the gradients are disposed of. */
   step(parameters: Parameters, gradients: Parameters, progress: number): void
+  memory(): OptimiserMemory
   dispose(): void
 }
 
@@ -28,12 +39,14 @@ const ADAM_EPSILON = 1e-8
  * SGD with momentum as in torch (v = m v + g, p = p - lr v), or Adam.
  *
  * @param progress of `step`: the share of all steps done before this one, 0..1
+ * @param from goes on with this memory
  */
-export function createOptimiser(options: OptimiserOptions): Optimiser {
+export function createOptimiser(options: OptimiserOptions, from?: OptimiserMemory): Optimiser {
   const { kind, learningRate, momentum = 0.9, weightDecay = 0, milestones = [] } = options
-  const first: Parameters = {}
-  const second: Parameters = {}
-  let steps = 0
+  const { schedule = (progress) => 0.1 ** milestones.filter((share) => progress >= share).length } = options
+  const first: Parameters = toParameters(from?.first ?? {})
+  const second: Parameters = toParameters(from?.second ?? {})
+  let steps = from?.steps ?? 0
 
   function replace(slot: Parameters, name: string, value: tf.Tensor): tf.Tensor {
     slot[name]?.dispose()
@@ -62,7 +75,7 @@ export function createOptimiser(options: OptimiserOptions): Optimiser {
   return {
     step(parameters, gradients, progress) {
       steps++
-      const rate = learningRate * 0.1 ** milestones.filter((share) => progress >= share).length
+      const rate = learningRate * schedule(progress)
       for (const name of Object.keys(parameters)) {
         const next = tf.tidy(() => {
           const raw = gradients[name]
@@ -74,6 +87,7 @@ export function createOptimiser(options: OptimiserOptions): Optimiser {
       }
       disposeParameters(gradients)
     },
+    memory: () => ({ steps, first: toWeightArrays(first), second: toWeightArrays(second) }),
     dispose() {
       disposeParameters(first)
       disposeParameters(second)

@@ -6,7 +6,7 @@
 
 import type { Context } from "./../../resolvers/context"
 import type { UserErrorSource } from "./../../resolvers/payload"
-import type { User, Membership, ApiKey, Project, AuditEvent, WebhookEndpoint, WebhookDelivery, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, CalibrationReport, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile } from "./../../generated/prisma/client"
+import type { User, Membership, ApiKey, Project, AuditEvent, WebhookEndpoint, WebhookDelivery, Item, Job, ClusterRun, Cluster, Vertex, Identity, Decision, Constraint, ReviewTask, ReviewAnswer, CalibrationReport, ModelVersion, TrainingRun, DatasetVersion, Export, ExportFile, EmbeddingSpace } from "./../../generated/prisma/client"
 import type { SimilarItem } from "./../../services/similarity"
 import type { GraphEdgeSource } from "./../../resolvers/cluster-run"
 import type { RunDiffEntry, RunDiff } from "./../../services/run-diff"
@@ -28,6 +28,10 @@ declare global {
 }
 
 export interface NexusGenInputs {
+  ActivateEmbeddingSpaceInput: { // input type
+    embeddingSpaceId: string; // ID!
+    idempotencyKey: string; // ID!
+  }
   ActivateModelInput: { // input type
     modelVersionId: string; // ID!
     idempotencyKey: string; // ID!
@@ -106,6 +110,10 @@ export interface NexusGenInputs {
   }
   DeleteWebhookEndpointInput: { // input type
     webhookEndpointId: string; // ID!
+  }
+  EmbeddingTrainingInput: { // input type
+    source?: NexusGenEnums['EmbeddingSource'] | null; // EmbeddingSource
+    steps?: number | null; // Int
   }
   EraseItemsInput: { // input type
     projectId: string; // ID!
@@ -228,6 +236,7 @@ export interface NexusGenInputs {
     datasetVersionId: string; // ID!
     target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
     fromModelVersionId?: string | null; // ID
+    embedding?: NexusGenInputs['EmbeddingTrainingInput'] | null; // EmbeddingTrainingInput
     idempotencyKey: string; // ID!
   }
   SubmitReviewAnswersInput: { // input type
@@ -257,6 +266,7 @@ export interface NexusGenEnums {
   ConstraintKind: "MUST_LINK" | "CANNOT_LINK" | "EXCLUDED"
   DecisionKind: "MERGE" | "SPLIT" | "MOVE" | "CONFIRM" | "EXCLUDE" | "RENAME" | "LOCK" | "REVERT"
   EmbedderKind: "FACES" | "MODEL"
+  EmbeddingSource: "EMBEDDINGS" | "PICTURES"
   ExportFormat: "JSONL" | "CSV" | "PARQUET" | "IMAGE_FOLDER" | "COCO" | "LEARN_TO_CLUSTER" | "FIFTYONE"
   IdentityOrder: "RISK_DESC" | "SIZE_DESC" | "UPDATED_DESC" | "NAME_ASC"
   IdentityState: "PROPOSED" | "CONFIRMED" | "LOCKED" | "MERGED" | "DISSOLVED"
@@ -287,6 +297,10 @@ export interface NexusGenScalars {
 }
 
 export interface NexusGenObjects {
+  ActivateEmbeddingSpacePayload: { // root type
+    embeddingSpace?: NexusGenRootTypes['EmbeddingSpace'] | null; // EmbeddingSpace
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   ActivateModelPayload: { // root type
     model?: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
@@ -416,6 +430,7 @@ export interface NexusGenObjects {
   }
   EffortPoint: EffortPoint;
   Embedder: ProjectEmbedder;
+  EmbeddingSpace: EmbeddingSpace;
   EraseItemsPayload: { // root type
     items: NexusGenRootTypes['Item'][]; // [Item!]!
     job?: NexusGenRootTypes['Job'] | null; // Job
@@ -436,6 +451,12 @@ export interface NexusGenObjects {
   }
   GenericUserError: UserErrorSource;
   GraphEdge: GraphEdgeSource;
+  IdentificationScores: { // root type
+    nearest: number; // Float!
+    tarAtFar1e2: number; // Float!
+    tarAtFar1e3: number; // Float!
+    itemCount: number; // Int!
+  }
   Identity: Identity;
   IdentityConnection: { // root type
     edges: NexusGenRootTypes['IdentityEdge'][]; // [IdentityEdge!]!
@@ -638,7 +659,7 @@ export interface NexusGenObjects {
 }
 
 export interface NexusGenInterfaces {
-  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['AuditEvent'] | NexusGenRootTypes['WebhookEndpoint'] | NexusGenRootTypes['WebhookDelivery'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['CalibrationReport'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'];
+  Node: NexusGenRootTypes['User'] | NexusGenRootTypes['Membership'] | NexusGenRootTypes['ApiKey'] | NexusGenRootTypes['Project'] | NexusGenRootTypes['AuditEvent'] | NexusGenRootTypes['WebhookEndpoint'] | NexusGenRootTypes['WebhookDelivery'] | NexusGenRootTypes['Item'] | NexusGenRootTypes['Job'] | NexusGenRootTypes['ClusterRun'] | NexusGenRootTypes['Cluster'] | NexusGenRootTypes['Vertex'] | NexusGenRootTypes['Identity'] | NexusGenRootTypes['Decision'] | NexusGenRootTypes['Constraint'] | NexusGenRootTypes['ReviewTask'] | NexusGenRootTypes['CalibrationReport'] | NexusGenRootTypes['ModelVersion'] | NexusGenRootTypes['TrainingRun'] | NexusGenRootTypes['DatasetVersion'] | NexusGenRootTypes['Export'] | NexusGenRootTypes['EmbeddingSpace'];
   UserError: UserErrorSource;
 }
 
@@ -650,6 +671,10 @@ export type NexusGenRootTypes = NexusGenInterfaces & NexusGenObjects
 export type NexusGenAllTypes = NexusGenRootTypes & NexusGenScalars & NexusGenEnums
 
 export interface NexusGenFieldTypes {
+  ActivateEmbeddingSpacePayload: { // field return type
+    embeddingSpace: NexusGenRootTypes['EmbeddingSpace'] | null; // EmbeddingSpace
+    userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
+  }
   ActivateModelPayload: { // field return type
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
     userErrors: NexusGenRootTypes['UserError'][]; // [UserError!]!
@@ -766,6 +791,7 @@ export interface NexusGenFieldTypes {
     confidenceHistogram: number[]; // [Int!]!
     diff: NexusGenRootTypes['RunDiff']; // RunDiff!
     createdAt: NexusGenScalars['DateTime']; // DateTime!
+    embeddingSpace: NexusGenRootTypes['EmbeddingSpace']; // EmbeddingSpace!
   }
   ClusterRunConnection: { // field return type
     edges: NexusGenRootTypes['ClusterRunEdge'][]; // [ClusterRunEdge!]!
@@ -833,6 +859,7 @@ export interface NexusGenFieldTypes {
     itemCount: number; // Int!
     job: NexusGenRootTypes['Job']; // Job!
     exports: NexusGenRootTypes['Export'][]; // [Export!]!
+    embeddingSpace: NexusGenRootTypes['EmbeddingSpace']; // EmbeddingSpace!
   }
   DatasetVersionConnection: { // field return type
     edges: NexusGenRootTypes['DatasetVersionEdge'][]; // [DatasetVersionEdge!]!
@@ -885,6 +912,18 @@ export interface NexusGenFieldTypes {
     kind: NexusGenEnums['EmbedderKind']; // EmbedderKind!
     model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
   }
+  EmbeddingSpace: { // field return type
+    id: string; // ID!
+    number: number; // Int!
+    dimension: number; // Int!
+    embedder: string; // String!
+    model: NexusGenRootTypes['ModelVersion'] | null; // ModelVersion
+    source: NexusGenRootTypes['EmbeddingSpace'] | null; // EmbeddingSpace
+    job: NexusGenRootTypes['Job'] | null; // Job
+    embeddedCount: number; // Int!
+    isActive: boolean; // Boolean!
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
+  }
   EraseItemsPayload: { // field return type
     items: NexusGenRootTypes['Item'][]; // [Item!]!
     job: NexusGenRootTypes['Job'] | null; // Job
@@ -924,6 +963,12 @@ export interface NexusGenFieldTypes {
     similarity: number; // Float!
     probability: number; // Float!
     constraint: NexusGenRootTypes['Constraint'] | null; // Constraint
+  }
+  IdentificationScores: { // field return type
+    nearest: number; // Float!
+    tarAtFar1e2: number; // Float!
+    tarAtFar1e3: number; // Float!
+    itemCount: number; // Int!
   }
   Identity: { // field return type
     id: string; // ID!
@@ -1034,6 +1079,10 @@ export interface NexusGenFieldTypes {
     trainingRun: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
     pairwiseF: NexusGenRootTypes['Estimate'] | null; // Estimate
     bcubedF: NexusGenRootTypes['Estimate'] | null; // Estimate
+    target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
+    identification: NexusGenRootTypes['IdentificationScores'] | null; // IdentificationScores
+    activeIdentification: NexusGenRootTypes['IdentificationScores'] | null; // IdentificationScores
+    explanation: string | null; // String
   }
   ModelVersionConnection: { // field return type
     edges: NexusGenRootTypes['ModelVersionEdge'][]; // [ModelVersionEdge!]!
@@ -1074,6 +1123,7 @@ export interface NexusGenFieldTypes {
     createExport: NexusGenRootTypes['CreateExportPayload']; // CreateExportPayload!
     importModel: NexusGenRootTypes['ImportModelPayload']; // ImportModelPayload!
     setEmbedder: NexusGenRootTypes['SetEmbedderPayload']; // SetEmbedderPayload!
+    activateEmbeddingSpace: NexusGenRootTypes['ActivateEmbeddingSpacePayload']; // ActivateEmbeddingSpacePayload!
   }
   PageInfo: { // field return type
     hasNextPage: boolean; // Boolean!
@@ -1117,6 +1167,8 @@ export interface NexusGenFieldTypes {
     datasetVersions: NexusGenRootTypes['DatasetVersionConnection']; // DatasetVersionConnection!
     embedder: NexusGenRootTypes['Embedder'] | null; // Embedder
     hasEmbedder: boolean; // Boolean!
+    embeddingSpaces: NexusGenRootTypes['EmbeddingSpace'][]; // [EmbeddingSpace!]!
+    activeSpace: NexusGenRootTypes['EmbeddingSpace']; // EmbeddingSpace!
   }
   ProjectConnection: { // field return type
     edges: NexusGenRootTypes['ProjectEdge'][]; // [ProjectEdge!]!
@@ -1362,6 +1414,10 @@ export interface NexusGenFieldTypes {
 }
 
 export interface NexusGenFieldTypeNames {
+  ActivateEmbeddingSpacePayload: { // field return type name
+    embeddingSpace: 'EmbeddingSpace'
+    userErrors: 'UserError'
+  }
   ActivateModelPayload: { // field return type name
     model: 'ModelVersion'
     userErrors: 'UserError'
@@ -1478,6 +1534,7 @@ export interface NexusGenFieldTypeNames {
     confidenceHistogram: 'Int'
     diff: 'RunDiff'
     createdAt: 'DateTime'
+    embeddingSpace: 'EmbeddingSpace'
   }
   ClusterRunConnection: { // field return type name
     edges: 'ClusterRunEdge'
@@ -1545,6 +1602,7 @@ export interface NexusGenFieldTypeNames {
     itemCount: 'Int'
     job: 'Job'
     exports: 'Export'
+    embeddingSpace: 'EmbeddingSpace'
   }
   DatasetVersionConnection: { // field return type name
     edges: 'DatasetVersionEdge'
@@ -1597,6 +1655,18 @@ export interface NexusGenFieldTypeNames {
     kind: 'EmbedderKind'
     model: 'ModelVersion'
   }
+  EmbeddingSpace: { // field return type name
+    id: 'ID'
+    number: 'Int'
+    dimension: 'Int'
+    embedder: 'String'
+    model: 'ModelVersion'
+    source: 'EmbeddingSpace'
+    job: 'Job'
+    embeddedCount: 'Int'
+    isActive: 'Boolean'
+    createdAt: 'DateTime'
+  }
   EraseItemsPayload: { // field return type name
     items: 'Item'
     job: 'Job'
@@ -1636,6 +1706,12 @@ export interface NexusGenFieldTypeNames {
     similarity: 'Float'
     probability: 'Float'
     constraint: 'Constraint'
+  }
+  IdentificationScores: { // field return type name
+    nearest: 'Float'
+    tarAtFar1e2: 'Float'
+    tarAtFar1e3: 'Float'
+    itemCount: 'Int'
   }
   Identity: { // field return type name
     id: 'ID'
@@ -1746,6 +1822,10 @@ export interface NexusGenFieldTypeNames {
     trainingRun: 'TrainingRun'
     pairwiseF: 'Estimate'
     bcubedF: 'Estimate'
+    target: 'TrainingTarget'
+    identification: 'IdentificationScores'
+    activeIdentification: 'IdentificationScores'
+    explanation: 'String'
   }
   ModelVersionConnection: { // field return type name
     edges: 'ModelVersionEdge'
@@ -1786,6 +1866,7 @@ export interface NexusGenFieldTypeNames {
     createExport: 'CreateExportPayload'
     importModel: 'ImportModelPayload'
     setEmbedder: 'SetEmbedderPayload'
+    activateEmbeddingSpace: 'ActivateEmbeddingSpacePayload'
   }
   PageInfo: { // field return type name
     hasNextPage: 'Boolean'
@@ -1829,6 +1910,8 @@ export interface NexusGenFieldTypeNames {
     datasetVersions: 'DatasetVersionConnection'
     embedder: 'Embedder'
     hasEmbedder: 'Boolean'
+    embeddingSpaces: 'EmbeddingSpace'
+    activeSpace: 'EmbeddingSpace'
   }
   ProjectConnection: { // field return type name
     edges: 'ProjectEdge'
@@ -2233,6 +2316,9 @@ export interface NexusGenArgTypes {
     setEmbedder: { // args
       input: NexusGenInputs['SetEmbedderInput']; // SetEmbedderInput!
     }
+    activateEmbeddingSpace: { // args
+      input: NexusGenInputs['ActivateEmbeddingSpaceInput']; // ActivateEmbeddingSpaceInput!
+    }
   }
   Project: {
     auditEvents: { // args
@@ -2339,7 +2425,7 @@ export interface NexusGenArgTypes {
 }
 
 export interface NexusGenAbstractTypeMembers {
-  Node: "User" | "Membership" | "ApiKey" | "Project" | "AuditEvent" | "WebhookEndpoint" | "WebhookDelivery" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "CalibrationReport" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export"
+  Node: "User" | "Membership" | "ApiKey" | "Project" | "AuditEvent" | "WebhookEndpoint" | "WebhookDelivery" | "Item" | "Job" | "ClusterRun" | "Cluster" | "Vertex" | "Identity" | "Decision" | "Constraint" | "ReviewTask" | "CalibrationReport" | "ModelVersion" | "TrainingRun" | "DatasetVersion" | "Export" | "EmbeddingSpace"
   UserError: "GenericUserError" | "StaleRevisionError" | "ConstraintConflictError" | "LeaseLostError"
 }
 
@@ -2353,6 +2439,7 @@ export interface NexusGenTypeInterfaces {
   ConstraintConflictError: "UserError"
   DatasetVersion: "Node"
   Decision: "Node"
+  EmbeddingSpace: "Node"
   Export: "Node"
   GenericUserError: "UserError"
   Identity: "Node"

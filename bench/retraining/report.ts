@@ -1,0 +1,204 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import type { ArmResult } from './experiment.ts'
+import { type Curve, curvePlot } from './plot.ts'
+import { openStore } from './store.ts'
+
+export interface SeedResults {
+  readonly seed: number
+  readonly arms: readonly ArmResult[]
+  readonly clusteringSeconds?: number
+}
+
+/** Everything that is on disk so far. */
+export function readResults(folder: string, seeds: readonly number[]): SeedResults[] {
+  return seeds.flatMap((seed) => {
+    const at = join(folder, `seed-${seed}`)
+    if (!existsSync(at)) return []
+    const store = openStore(at)
+    const arms = store
+      .names()
+      .filter((name) => name.startsWith('arm '))
+      .map((name) => store.readJson<ArmResult>(name))
+    const report = store.has('clustering-report.json')
+      ? store.readJson<{ seconds: number }>('clustering-report')
+      : undefined
+    return [{ seed, arms, ...(report && { clusteringSeconds: report.seconds }) }]
+  })
+}
+
+const LOWER = 'labels only'
+const UPPER = 'true labels'
+
+const find = ({ arms }: SeedResults, arm: string, parts: number) =>
+  arms.find((result) => result.arm === arm && (result.parts === parts || arm === LOWER))
+
+const rank1 = (result: ArmResult) => result.scores.rank1
+
+/** Share of the way from labels only to true labels, seed by seed; undefined where a seed lacks one of the three. */
+export function gapClosed(results: readonly SeedResults[], arm: string, parts: number): number[] {
+  return results.flatMap((seed) => {
+    const [lower, mine, upper] = [find(seed, LOWER, parts), find(seed, arm, parts), find(seed, UPPER, parts)]
+    if (!lower || !mine || !upper) return []
+    return [(rank1(mine) - rank1(lower)) / (rank1(upper) - rank1(lower))]
+  })
+}
+
+const mean = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0) / numbers.length
+const percent = (share: number) => (100 * share).toFixed(1)
+const spread = (numbers: readonly number[]) =>
+  numbers.length === 0
+    ? ''
+    : numbers.length === 1
+      ? percent(numbers[0])
+      : `${percent(mean(numbers))} (${percent(Math.min(...numbers))} to ${percent(Math.max(...numbers))})`
+
+/** The three bars that were set before anything was measured. */
+export function bars(results: readonly SeedResults[], main: string, parts: number): string[] {
+  const pairs = results.flatMap((seed) => {
+    const [lower, mine, shuffled] = [find(seed, LOWER, parts), find(seed, main, parts), find(seed, 'shuffled', parts)]
+    return lower && mine && shuffled ? [{ seed: seed.seed, lower, mine, shuffled }] : []
+  })
+  if (pairs.length === 0) return []
+  const closed = gapClosed(results, main, parts)
+  const say = (isMet: boolean, text: string) => `- ${isMet ? '**met**' : '**not met**'}: ${text}`
+  return [
+    say(
+      pairs.every(({ lower, mine }) => rank1(mine) > rank1(lower)),
+      `pseudo-labels of ${main} beat labels only on every seed at ${parts} parts: ${pairs.map(({ seed, lower, mine }) => `seed ${seed} ${percent(rank1(lower))} -> ${percent(rank1(mine))}`).join(', ')}`,
+    ),
+    say(
+      pairs.every(({ lower, shuffled }) => rank1(shuffled) <= rank1(lower)),
+      `the shuffled control does not: ${pairs.map(({ seed, lower, shuffled }) => `seed ${seed} ${percent(rank1(lower))} -> ${percent(rank1(shuffled))}`).join(', ')}`,
+    ),
+    say(
+      closed.length > 0 && mean(closed) >= 0.5,
+      `at least half of the gap to the upper bound is closed: ${spread(closed)} %`,
+    ),
+  ]
+}
+
+/** Tables in Markdown, one line an arm. */
+export function reportLines(results: readonly SeedResults[], data: string): string[] {
+  const all = results.flatMap(({ arms }) => arms)
+  const most = Math.max(...all.map(({ parts }) => parts))
+  const row = (arm: string, parts: number): string => {
+    const mine = results.flatMap((seed) => find(seed, arm, parts) ?? [])
+    const of = (value: (result: ArmResult) => number | undefined) => {
+      const known = mine.flatMap((result) => value(result) ?? [])
+      return known.length === 0 ? '' : percent(mean(known))
+    }
+    const count = (value: (result: ArmResult) => number | undefined) => {
+      const known = mine.flatMap((result) => value(result) ?? [])
+      return known.length === 0 ? '' : String(Math.round(mean(known)))
+    }
+    const notes = [...new Set(mine.flatMap(({ note }) => note || []))].join(', ')
+    return `| ${[
+      arm,
+      arm === LOWER ? '' : parts,
+      spread(mine.map(rank1)),
+      of(({ scores }) => scores.tarAtFar['0.01']),
+      of(({ scores }) => scores.tarAtFar['0.001']),
+      of(({ scores }) => scores.nearest),
+      arm === LOWER || arm === UPPER ? '' : spread(gapClosed(results, arm, parts)),
+      of(({ clustering }) => clustering?.pairwise.f),
+      of(({ clustering }) => clustering?.bcubed.f),
+      count(({ pseudo }) => pseudo?.classes),
+      count(({ pseudo }) => pseudo?.images),
+      mine.length,
+      mean(mine.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
+      notes,
+    ].join(' | ')} |`
+  }
+  const head = [
+    '| arm | parts | rank-1, % | TAR at FAR 1e-2 | TAR at FAR 1e-3 | nearest | gap closed, % | pseudo F pairwise | BCubed | classes | images | seeds | CPU s | |',
+    '|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|',
+  ]
+  const keys = [...new Set(all.map(({ arm, parts }) => `${arm}\t${parts}`))].map((key) => {
+    const [arm, parts] = key.split('\t')
+    return { arm, parts: Number(parts) }
+  })
+  const score = ({ arm, parts }: { arm: string; parts: number }) =>
+    mean(results.flatMap((seed) => find(seed, arm, parts) ?? []).map(rank1))
+  const curve = keys.filter(({ parts }) => parts !== most && parts > 0)
+  const atMost = keys.filter(({ parts }) => parts === most || parts === 0).sort((a, b) => score(b) - score(a))
+  const main = mainArm(results)
+  return [
+    `## ${data}`,
+    '',
+    ...(main ? bars(results, main, most) : []),
+    '',
+    `At ${most} parts:`,
+    '',
+    ...head,
+    ...atMost.map(({ arm, parts }) => row(arm, parts)),
+    '',
+    'With fewer parts:',
+    '',
+    ...head,
+    ...curve.sort((a, b) => a.parts - b.parts || score(b) - score(a)).map(({ arm, parts }) => row(arm, parts)),
+    '',
+  ]
+}
+
+/** The method that the shuffled control belongs to. */
+const mainArm = (results: readonly SeedResults[]) =>
+  results.some(({ arms }) => arms.some(({ arm }) => arm === 'AUTO')) ? 'AUTO' : undefined
+
+/** The curve over the parts: mean of the seeds, with lowest and highest. */
+export function curveOf(results: readonly SeedResults[], name: string, arm: string): Curve {
+  const parts = [...new Set(results.flatMap(({ arms }) => arms.filter((a) => a.arm === arm).map((a) => a.parts)))]
+  const wanted = arm === LOWER ? [...new Set(results.flatMap(({ arms }) => arms.map((a) => a.parts)))] : parts
+  return {
+    name,
+    points: wanted
+      .filter((count) => count > 0)
+      .sort((a, b) => a - b)
+      .map((count) => {
+        const scores = results.flatMap((seed) => find(seed, arm, count) ?? []).map(rank1)
+        return { x: count, y: mean(scores), low: Math.min(...scores), high: Math.max(...scores) }
+      }),
+  }
+}
+
+const BEGIN = (data: string) => `<!-- ${data}: written by npm run bench:retraining -->`
+const END = (data: string) => `<!-- ${data}: end -->`
+
+/** Puts tables and plot into docs/retraining.md between the marks of this set. */
+export function writeReport(results: readonly SeedResults[], data: string): void {
+  const file = join('docs', 'retraining.md')
+  const plot = `retraining-${data}.svg`
+  const arms = [UPPER, 'AUTO', 'INFOMAP', 'GCN_VE', LOWER, 'shuffled'].filter((arm) =>
+    results.some((seed) => seed.arms.some((result) => result.arm === arm)),
+  )
+  mkdirSync('docs', { recursive: true })
+  writeFileSync(
+    join('docs', plot),
+    curvePlot(
+      `Rank-1 identification with distractors, ${data}`,
+      'unlabelled parts',
+      arms.map((arm) => curveOf(results, arm === 'AUTO' ? 'pseudo-labels (AUTO)' : arm, arm)),
+    ),
+  )
+  const cpu = results.flatMap(({ arms: all }) => all.map(({ cpuSeconds }) => cpuSeconds))
+  const text = [
+    BEGIN(data),
+    '',
+    ...reportLines(results, data),
+    `![Rank-1 over the number of unlabelled parts](${plot})`,
+    '',
+    `${cpu.length} trainings took ${Math.round(cpu.reduce((a, b) => a + b, 0))} CPU seconds, ${mean(cpu).toFixed(1)} each, on ${cpus()[0].model}.`,
+    '',
+    END(data),
+  ].join('\n')
+  const old = existsSync(file) ? readFileSync(file, 'utf8') : '# Retraining\n'
+  const from = old.indexOf(BEGIN(data))
+  const to = old.indexOf(END(data))
+  writeFileSync(
+    file,
+    from >= 0 && to >= 0
+      ? old.slice(0, from) + text + old.slice(to + END(data).length)
+      : `${old.trimEnd()}\n\n${text}\n`,
+  )
+}

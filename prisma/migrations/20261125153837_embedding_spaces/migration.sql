@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "EmbeddingSpace" ADD COLUMN     "jobId" UUID,
+ADD COLUMN     "sourceSpaceId" UUID;
