@@ -1,0 +1,219 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import sharp from 'sharp'
+import { afterEach, describe, expect, it } from 'vitest'
+import { jobHandlers } from '../../src/jobs/index.ts'
+import { recoverLostJobs, runJob } from '../../src/jobs/run-job.ts'
+import type { Viewer } from '../../src/services/access.ts'
+import type { App } from '../../src/services/app.ts'
+import { createDatasetVersion } from '../../src/services/dataset-versions.ts'
+import { DomainError } from '../../src/services/errors.ts'
+import { startImport } from '../../src/services/imports.ts'
+import { createProject } from '../../src/services/projects.ts'
+import { startTrainingRun } from '../../src/services/training-runs.ts'
+import { key, openTestApp, type TestApp } from '../support/app.ts'
+import { NUISANCE, nuisanceItems } from '../support/nuisance-items.ts'
+import { quickEngine } from '../support/quick-engine.ts'
+
+const handlers = new Map(jobHandlers.map((handler) => [handler.name, handler]))
+const never = new AbortController().signal
+const DIMENSION = NUISANCE.signal + NUISANCE.noise
+
+let t: TestApp
+afterEach(() => t?.close())
+
+interface Line {
+  externalKey: string
+  label?: string
+  embedding?: number[]
+  image?: string
+}
+
+/** A frozen snapshot of the labelled lines, and a training of an embedding model that waits for a worker. */
+async function openTraining(lines: Line[], embedding: Parameters<typeof startTrainingRun>[2]['embedding']) {
+  const app: App = { ...t.app, engine: quickEngine(t.app.engine) }
+  const user = await app.prisma.user.findFirstOrThrow({ where: { displayName: 'Ada' } })
+  const viewer: Viewer = { userId: user.id, requestId: 'test', roles: new Map() }
+  const { id: projectId, activeSpaceId } = await createProject(app, viewer, {
+    name: 'train',
+    embeddingDimension: DIMENSION,
+    idempotencyKey: key(),
+  })
+  const manifest = path.join(t.folder, 'lines.jsonl')
+  writeFileSync(manifest, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`)
+  const run = (jobId: string, by: App = app, shutdown = never) => runJob(by, handlers, { projectId, jobId }, shutdown)
+  const job = (id: string) => app.prisma.job.findUniqueOrThrow({ where: { projectId_id: { projectId, id } } })
+  const imported = await startImport(app, viewer, {
+    projectId,
+    manifestUrl: pathToFileURL(manifest).href,
+    onExisting: 'REJECT',
+    idempotencyKey: key(),
+  })
+  await run(imported.id)
+  expect(await job(imported.id)).toMatchObject({ state: 'SUCCEEDED', failedRowCount: 0 })
+  const version = await createDatasetVersion(app, viewer, {
+    projectId,
+    identityStates: ['CONFIRMED'],
+    idempotencyKey: key(),
+  })
+  await run(version.job.id)
+  const training = await startTrainingRun(app, viewer, {
+    projectId,
+    datasetVersionId: version.datasetVersion.id,
+    target: 'EMBEDDING',
+    embedding,
+    idempotencyKey: key(),
+  })
+  const models = () => app.prisma.modelVersion.findMany({ where: { projectId } })
+  const spaces = () => app.prisma.embeddingSpace.findMany({ where: { projectId }, orderBy: { number: 'asc' } })
+  const project = () => app.prisma.project.findUniqueOrThrow({ where: { id: projectId } })
+  return { app, projectId, activeSpaceId, jobId: training.jobId, run, job, models, spaces, project }
+}
+
+/** `classes` identities of which the first ones have a label. */
+const vectorLines = (classes: number, labelled: number, perClass = 5): Line[] =>
+  nuisanceItems({ classes, perClass }).map(({ externalKey, truth, embedding }, i) => ({
+    externalKey,
+    embedding,
+    ...(i < labelled * perClass && { label: truth }),
+  }))
+
+describe('a training of an embedding model', () => {
+  it('whose worker is killed in the middle of an epoch goes on from its checkpoint, and leaves no file behind', async () => {
+    t = await openTestApp({ works: false })
+    const p = await openTraining(vectorLines(34, 22), { steps: 260 })
+    // The worker dies without a word: nothing of the job's own clean-up runs.
+    const died = new Error('killed')
+    const steps: number[] = []
+    const dying: App = {
+      ...p.app,
+      engine: {
+        ...p.app.engine,
+        trainRecognition: (input, control) =>
+          new Promise((resolve, reject) => {
+            const isFinal = input.tasks.length === 2
+            p.app.engine
+              .trainRecognition(input, {
+                ...control,
+                onCheckpoint: (bytes) => {
+                  control?.onCheckpoint?.(bytes)
+                  if (isFinal) setTimeout(() => reject(died), 200)
+                },
+              })
+              .then(resolve, reject)
+          }),
+      },
+    }
+    await p.run(p.jobId, dying)
+    const { files } = (await p.job(p.jobId)).checkpoint as { files: Record<string, string> }
+    expect(Object.keys(files).sort()).toEqual(
+      ['clustering', 'clusters', 'final.checkpoint', 'first', 'first.checkpoint', 'items'].sort(),
+    )
+    expect(await p.models()).toEqual([])
+    await p.app.prisma.job.update({
+      where: { projectId_id: { projectId: p.projectId, id: p.jobId } },
+      data: { state: 'RUNNING', heartbeatAt: new Date(0), startedAt: new Date(0) },
+    })
+    expect(await recoverLostJobs(p.app, handlers, new Set())).toBe(1)
+    const looking: App = {
+      ...p.app,
+      engine: {
+        ...p.app.engine,
+        trainRecognition: (input, control) => {
+          steps.push(input.tasks.length, input.checkpoint?.length ?? 0)
+          return p.app.engine.trainRecognition(input, control)
+        },
+      },
+    }
+    await p.run(p.jobId, looking)
+    expect(await p.job(p.jobId)).toMatchObject({ state: 'SUCCEEDED', failure: null })
+    // Only the second training, and not from its beginning.
+    expect(steps).toEqual([2, expect.any(Number)])
+    expect(steps[1]).toBeGreaterThan(1000)
+    const [model] = await p.models()
+    expect(model).toMatchObject({ number: 1, target: 'EMBEDDING', state: 'EVALUATED' })
+    expect(await p.spaces()).toHaveLength(2)
+    expect((await p.project()).activeSpaceId).toBe(p.activeSpaceId)
+    for (const fileKey of Object.values(files)) expect(await p.app.files.sizeOf(fileKey)).toBeUndefined()
+  })
+
+  it('on a full disk fails with a sentence, and the active space and model stay', async () => {
+    t = await openTestApp({ works: false })
+    const p = await openTraining(vectorLines(34, 22), { steps: 150 })
+    let written = 0
+    const full: App = {
+      ...p.app,
+      files: {
+        ...p.app.files,
+        put: async (content) => {
+          if (++written > 2)
+            throw new DomainError('LIMIT_EXCEEDED', 'the disk of the file store is full: free space, then repeat')
+          return p.app.files.put(content)
+        },
+      },
+    }
+    const before = await p.project()
+    await p.run(p.jobId, full)
+    expect(await p.job(p.jobId)).toMatchObject({
+      state: 'FAILED',
+      failure: 'LIMIT_EXCEEDED: the disk of the file store is full: free space, then repeat',
+    })
+    expect(await p.models()).toEqual([])
+    expect(await p.spaces()).toHaveLength(1)
+    expect(await p.project()).toEqual(before)
+  })
+
+  it.each([
+    [
+      'too few identities',
+      vectorLines(20, 6),
+      /training needs at least 10 identities with embeddings beside the frozen hold-out/,
+    ],
+    [
+      'nothing without a label',
+      vectorLines(22, 22),
+      /needs items without an identity: every item with embeddings is in dataset version/,
+    ],
+    [
+      'identities of one item each',
+      vectorLines(60, 40, 1),
+      /task labelled must have a class of 2 samples or more: got \d+ samples, each a class of its own/,
+    ],
+  ])('is refused with a sentence for %s, and changes nothing', async (_name, lines, message) => {
+    t = await openTestApp({ works: false })
+    const p = await openTraining(lines, { steps: 20 })
+    await p.run(p.jobId)
+    const { state, failure } = await p.job(p.jobId)
+    expect(state).toBe('FAILED')
+    expect(failure).toMatch(message)
+    expect(await p.models()).toEqual([])
+    expect((await p.project()).activeSpaceId).toBe(p.activeSpaceId)
+  })
+
+  it('learns from pictures where items have no vectors', async () => {
+    t = await openTestApp({ works: false })
+    const folder = path.join(t.folder, 'pictures')
+    mkdirSync(folder)
+    const colours = Array.from({ length: 24 }, (_, c) => [(c * 53) % 256, (c * 101) % 256, (c * 197) % 256])
+    const lines: Line[] = []
+    for (const [c, [r, g, b]] of colours.entries()) {
+      for (let i = 0; i < 3; i++) {
+        const name = `${c}-${i}.png`
+        const shapes = `<rect width="40" height="40" fill="rgb(${r},${g},${b})"/><circle cx="${8 + 6 * i}" cy="20" r="${3 + (c % 5)}" fill="white"/>`
+        const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">${shapes}</svg>`
+        writeFileSync(path.join(folder, name), await sharp(Buffer.from(svg)).png().toBuffer())
+        lines.push({ externalKey: name, image: `pictures/${name}`, ...(c < 18 && { label: `c${c}` }) })
+      }
+    }
+    const p = await openTraining(lines, { steps: 30 })
+    await p.run(p.jobId)
+    expect(await p.job(p.jobId)).toMatchObject({ state: 'SUCCEEDED', failure: null })
+    const [model] = await p.models()
+    expect(model?.summary).toMatchObject({ looksAt: { kind: 'pictures', edge: 32 } })
+    const [, space] = await p.spaces()
+    await p.run(space?.jobId as string)
+    const { projectId } = p
+    expect(await p.app.prisma.embedding.count({ where: { projectId, spaceId: space?.id } })).toBe(lines.length)
+  })
+})
