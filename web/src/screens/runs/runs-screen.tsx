@@ -18,6 +18,7 @@ export default function RunsScreen() {
   const [location] = useLocation()
   return (
     <div className={styles.screen}>
+      {TABS.some(([path]) => path === location) && <h1 className="spoken">Runs and quality</h1>}
       <nav className={styles.tabs} aria-label="Runs and quality">
         {TABS.map(([path, label]) => (
           <Link key={path} className={styles.tab} href={path} aria-current={location === path ? 'page' : undefined}>
