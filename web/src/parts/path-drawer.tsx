@@ -4,9 +4,8 @@ import { PathToRoot } from '../generated/operations.ts'
 import { Drawer } from './drawer.tsx'
 import { ImageTile } from './image-tile.tsx'
 import styles from './path-drawer.module.css'
+import { wholePercent } from './percent.ts'
 import { Failure, Loading } from './states.tsx'
-
-const percent = (share: number) => `${Math.round(100 * share)} %`
 
 /** Why an image is where it is: the chain of links from it up to the root of its cluster. */
 export function PathDrawer({
@@ -24,8 +23,8 @@ export function PathDrawer({
     <Drawer title={link ? 'Why this question?' : 'Why is it here?'} onClose={onClose}>
       {link && (
         <p className={styles.about}>
-          The model finds the two in question <strong>{percent(link.probability)} likely the same</strong> (similarity{' '}
-          {link.similarity.toFixed(2)}). Trust your eyes: this is what you are asked to check.
+          The model finds the two in question <strong>{wholePercent(link.probability)} likely the same</strong>{' '}
+          (similarity {link.similarity.toFixed(2)}). Trust your eyes: this is what you are asked to check.
         </p>
       )}
       {path.isPending ? (
@@ -69,7 +68,7 @@ function Path({ vertex }: { vertex: ResultOf<typeof PathToRoot>['node'] }) {
         {pathToRoot.map(({ parent, similarity, probability, constraint }, i) => (
           <li key={parent.id} className={styles.step}>
             <p className={styles.link}>
-              <strong>{percent(probability)} likely the same</strong>
+              <strong>{wholePercent(probability)} likely the same</strong>
               <br />
               <span className="soft">similarity {similarity.toFixed(2)}</span>
               {constraint && (

@@ -1,6 +1,7 @@
 import { type FormEvent, useState } from 'react'
 import type { ResultOf } from '../../api/typed-document.ts'
 import type { IdentityPage } from '../../generated/operations.ts'
+import { wholePercent } from '../../parts/percent.ts'
 import styles from './identity-header.module.css'
 import { nameOf, STATE_WORDS, wrongPairs } from './identity-words.ts'
 
@@ -51,8 +52,10 @@ export function IdentityHeader({
         <p className="soft">
           {STATE_WORDS[state]} · {memberCount === 1 ? '1 image' : `${memberCount.toLocaleString()} images`} ·{' '}
           {wrongPairs(risk)} ·{' '}
-          <abbr title={`${purity.sampleSize} pairs behind it, ${percent(purity.low)} to ${percent(purity.high)}`}>
-            purity {percent(purity.value)}
+          <abbr
+            title={`${purity.sampleSize} pairs behind it, ${wholePercent(purity.low)} to ${wholePercent(purity.high)}`}
+          >
+            purity {wholePercent(purity.value)}
           </abbr>
         </p>
       </div>
@@ -84,5 +87,3 @@ export function IdentityHeader({
     </header>
   )
 }
-
-const percent = (share: number) => `${Math.round(100 * share)} %`

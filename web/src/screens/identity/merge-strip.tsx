@@ -1,6 +1,7 @@
 import type { ResultOf } from '../../api/typed-document.ts'
 import type { IdentityPage } from '../../generated/operations.ts'
 import { ImageTile } from '../../parts/image-tile.tsx'
+import { wholePercent } from '../../parts/percent.ts'
 import { nameOf } from './identity-words.ts'
 import styles from './merge-strip.module.css'
 
@@ -23,7 +24,7 @@ export function MergeStrip({
       <ul className={styles.strip}>
         {candidates.map((candidate) => {
           const { identity, probability, isForbidden } = candidate
-          const percent = `${Math.round(100 * probability)} %`
+          const percent = wholePercent(probability)
           return (
             <li key={identity.id} className={styles.candidate}>
               <button
