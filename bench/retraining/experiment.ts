@@ -108,6 +108,27 @@ export async function clusteringModel(seed: Seed) {
   return decodeModel(store.readBytes('clustering.bin'))
 }
 
+/** Methods that AUTO does not choose among: what they learn and their parameters come from L as well, in a model of their own. */
+const NOT_AMONG_CONTENDERS = ['K_MEANS', 'SPECTRAL', 'MEAN_SHIFT', 'CDP_VOTED', 'L_GCN', 'LTC']
+
+async function modelOf(seed: Seed, method: string) {
+  if (!NOT_AMONG_CONTENDERS.includes(method)) return clusteringModel(seed)
+  const { store, split, pictures } = seed
+  const file = 'clustering-others.bin'
+  if (!store.has(file)) {
+    const features = await embedSamples(await firstModel(seed), selectSamples(pictures, split.L))
+    const { model } = await trainClusteringModel({
+      features,
+      labels: truthOf(seed, split.L),
+      embedderId: 'first',
+      seed: seed.seed,
+      parameters: { connectivity: false, contenders: [], alsoTuned: NOT_AMONG_CONTENDERS },
+    })
+    store.writeBytes(file, encodeModel(model))
+  }
+  return decodeModel(store.readBytes(file))
+}
+
 /** Embeddings of unlabelled pictures; nothing but the pixels goes in. */
 async function unlabelledFeatures(seed: Seed, parts: number): Promise<Matrix> {
   const { store } = seed
@@ -127,7 +148,7 @@ export async function clustered(seed: Seed, method: string, parts: number): Prom
   const { store, settings } = seed
   const name = `clusters ${method} ${parts}`
   if (!store.has(`${name}.json`)) {
-    const model = await clusteringModel(seed)
+    const model = await modelOf(seed, method)
     const features = await unlabelledFeatures(seed, parts)
     const rows = unlabelledRows(seed, parts)
     const isTold = TOLD_THE_COUNT.includes(method)

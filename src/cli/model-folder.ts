@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { type ClusteringModel, decodeModel, encodeModel } from '../engine/index.ts'
 import { UsageError } from './errors.ts'
@@ -26,8 +26,13 @@ export async function readModel(at: string): Promise<ClusteringModel> {
   throw new UsageError(`no model at ${at}: expected a folder that \`tributary train --out\` has made`)
 }
 
-/** Whole or not at all. */
+/** Whole or not at all: what a full disk has cut short is removed. */
 export async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(`${file}.part`, bytes)
-  await rename(`${file}.part`, file)
+  try {
+    await writeFile(`${file}.part`, bytes)
+    await rename(`${file}.part`, file)
+  } catch (error) {
+    await rm(`${file}.part`, { force: true })
+    throw error
+  }
 }

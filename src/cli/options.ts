@@ -11,6 +11,26 @@ export const wholeNumber =
     return value
   }
 
+/** A number from `least` to `most`, for commander. */
+export const numberBetween =
+  (name: string, least: number, most: number) =>
+  (given: string): number => {
+    const value = Number(given)
+    if (given.trim() === '' || !(value >= least && value <= most)) {
+      throw new UsageError(`${name} must be a number from ${least} to ${most}: got ${given}`)
+    }
+    return value
+  }
+
+/** One of a few words, for commander. */
+export const oneOf =
+  <Word extends string>(name: string, words: readonly Word[]) =>
+  (given: string): Word => {
+    const word = words.find((word) => word === given.trim().toLowerCase())
+    if (word === undefined) throw new UsageError(`${name} must be one of ${words.join(', ')}: got ${given}`)
+    return word
+  }
+
 /** `name=value` pairs as parameters of a method: numbers and booleans are read as such. */
 export function parameterPairs(given: readonly string[]): Record<string, number | string | boolean> {
   return Object.fromEntries(

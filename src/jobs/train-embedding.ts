@@ -1,7 +1,5 @@
 import { z } from 'zod'
 import {
-  convolutionalBackbone,
-  embeddingHead,
   encodeRecognitionModel,
   identificationScores,
   type Labels,
@@ -28,13 +26,6 @@ import type { JobContext } from './implement-job.ts'
 const MIN_IDENTITIES = 10
 /** More unlabelled items than this are not looked at: they would not fit in memory. */
 const MOST_UNLABELLED = 200_000
-const EMBEDDING = 128
-/** Links more likely wrong than right make no pseudo-labels. */
-const MIN_PROBABILITY = 0.5
-/** Passes over the pseudo-labelled items that the steps of a training are meant for. */
-const PASSES = 12
-const BATCH = 64
-const [FEWEST_STEPS, MOST_STEPS] = [400, 6_000]
 
 const checkpointSchema = z.object({ files: z.record(z.string(), z.string()).default({}) })
 
@@ -83,12 +74,7 @@ export async function trainEmbedding(
     {
       samples: selectSamples(samples, rows.trained),
       labels: rows.trained.map((row) => rows.labels[row] as number),
-      shape:
-        items.looksAt.kind === 'embeddings'
-          ? embeddingHead(samples.shape[0] as number, Math.min(EMBEDDING, samples.shape[0] as number))
-          : convolutionalBackbone([PICTURE_EDGE, PICTURE_EDGE, 3], EMBEDDING, 24),
-      recipe: { batchSize: BATCH, steps: payload.steps ?? stepsFor(rows.trained.length) },
-      parameters: { minProbability: MIN_PROBABILITY },
+      ...(payload.steps !== undefined && { recipe: { steps: payload.steps } }),
       seed: training.seed,
     },
     app.engine,
@@ -228,9 +214,6 @@ function requireEnough({ labels }: PlacedRows, tag: string, looksAt: LooksAt): v
     )
   }
 }
-
-const stepsFor = (rows: number) =>
-  Math.min(MOST_STEPS, Math.max(FEWEST_STEPS, Math.ceil((PASSES * rows) / (BATCH / 2))))
 
 /** The model and the active space on the frozen hold-out: nobody has trained on these identities. */
 async function measure(

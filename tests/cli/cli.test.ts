@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { readFeatures } from '../../src/cli/feature-files.ts'
 import { readLabels, writeLabels } from '../../src/cli/label-files.ts'
-import { runCommand } from '../../src/cli.ts'
 import { blobs } from '../engine/support/data.ts'
+import { run } from './run-in-process.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tributary-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -21,29 +21,6 @@ for (const [name, seed] of [
   const { features, labels } = blobs({ classes: 12, each: 10, d: 16, noise: 0.35, seed })
   writeFileSync(at(`${name}.f32`), bytes(features.data))
   writeFileSync(at(`${name}.i32`), bytes(labels))
-}
-
-/** Runs a command in this process: its status and what it has written. */
-async function run(...args: string[]) {
-  const written = { out: '', err: '' }
-  const catching = (key: 'out' | 'err') => (text: string | Uint8Array) => {
-    written[key] += String(text)
-    return true
-  }
-  const out = vi.spyOn(process.stdout, 'write').mockImplementation(catching('out') as never)
-  const err = vi.spyOn(process.stderr, 'write').mockImplementation(catching('err') as never)
-  try {
-    return {
-      status: await runCommand(args),
-      ...written,
-      get json() {
-        return JSON.parse(written.out)
-      },
-    }
-  } finally {
-    out.mockRestore()
-    err.mockRestore()
-  }
 }
 
 describe('the command line', () => {

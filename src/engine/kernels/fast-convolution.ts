@@ -21,6 +21,7 @@ interface WasmBackend {
   readonly wasm: { readonly HEAPU8: Uint8Array<ArrayBuffer> }
   readonly dataIdMap: { get(dataId: object): { memoryOffset: number | null } }
   makeOutput(shape: number[], dtype: 'float32'): TensorInfo
+  disposeData(dataId: object): unknown
 }
 
 /** One convolution, rows of pixels last in memory: x [n, h, w, c] and filter [kh, kw, c, channels]. */
@@ -46,13 +47,16 @@ const NAMES = ['Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter'] as const
  * Puts the three kernels that training a convolution needs on the wasm backend, as products of patches: patches are
  * gathered into a matrix, and the product is native. The stock backend has no Conv2DBackpropFilter at all.
  *
- * Model code stays plain `tf.conv2d`. Returns false, and changes nothing, when the kernels have no `gemm` or the wasm backend is
- * not there. Convolutions with dilation or channels first go the plain way. Calling it twice registers once.
+ * Model code stays plain `tf.conv2d`. When the kernels have no `gemm`, only the missing one is put there, on the backend's own
+ * product. Convolutions with dilation or channels first go the plain way. Calling it twice registers once.
+ *
+ * @returns whether all three are fast; false, and nothing changed, when the wasm backend is not there
  */
 export function registerFastConvolution(tf: TensorFlow, kernels: Kernels): boolean {
   const { gemm } = kernels
   const plain = tf.getKernel('Conv2D', BACKEND)
-  if (!gemm || !plain) return false
+  const plainProduct = tf.getKernel('BatchMatMul', BACKEND)
+  if (!plain || !plainProduct) return false
   if (registered.has(plain)) return true
   const plainInput = tf.getKernel('Conv2DBackpropInput', BACKEND)
 
@@ -94,6 +98,37 @@ export function registerFastConvolution(tf: TensorFlow, kernels: Kernels): boole
     }
   }
 
+  const toFilter: KernelConfig['kernelFunc'] = ({ inputs, attrs, backend }) => {
+    const { x, dy } = inputs as { x: TensorInfo; dy: TensorInfo }
+    const options = attrs as unknown as Conv2DBackpropFilterAttrs
+    const conv = geometry(x.shape, options.filterShape, options)
+    const { rows, cols } = patchShape(conv)
+    const host = backend as unknown as WasmBackend
+    if (!gemm) {
+      // Turned over while copied: the backend's product with a transposed operand is many times slower.
+      const turned = host.makeOutput([1, cols, rows], 'float32')
+      const patches = patchesOf(conv)
+      gatherPatches(view(host, x), conv, patches)
+      transposeInto(patches, rows, cols, view(host, turned))
+      const inputs = { a: turned, b: { ...dy, shape: [1, rows, conv.outChannels] } }
+      const product = plainProduct.kernelFunc({ inputs, attrs: { transposeA: false, transposeB: false }, backend })
+      host.disposeData(turned.dataId)
+      return { ...(product as TensorInfo), shape: options.filterShape }
+    }
+    const out = host.makeOutput(options.filterShape, 'float32')
+    const patches = patchesOf(conv)
+    gatherPatches(view(host, x), conv, patches)
+    gemm(patches, view(host, dy), view(host, out), { m: cols, n: conv.outChannels, k: rows, transposeA: true })
+    return out
+  }
+
+  if (!gemm) {
+    if (!tf.getKernel('Conv2DBackpropFilter', BACKEND)) {
+      tf.registerKernel({ kernelName: 'Conv2DBackpropFilter', backendName: BACKEND, kernelFunc: toFilter })
+    }
+    return false
+  }
+
   const forward: KernelConfig['kernelFunc'] = ({ inputs, attrs, backend }) => {
     const { x, filter } = inputs as { x: TensorInfo; filter: TensorInfo }
     const options = attrs as unknown as Conv2DAttrs
@@ -108,19 +143,6 @@ export function registerFastConvolution(tf: TensorFlow, kernels: Kernels): boole
     const patches = patchesOf(conv)
     gatherPatches(view(host, x), conv, patches)
     gemm(patches, view(host, filter), view(host, out), { m: rows, n: conv.outChannels, k: cols })
-    return out
-  }
-
-  const toFilter: KernelConfig['kernelFunc'] = ({ inputs, attrs, backend }) => {
-    const { x, dy } = inputs as { x: TensorInfo; dy: TensorInfo }
-    const options = attrs as unknown as Conv2DBackpropFilterAttrs
-    const conv = geometry(x.shape, options.filterShape, options)
-    const { rows, cols } = patchShape(conv)
-    const host = backend as unknown as WasmBackend
-    const out = host.makeOutput(options.filterShape, 'float32')
-    const patches = patchesOf(conv)
-    gatherPatches(view(host, x), conv, patches)
-    gemm(patches, view(host, dy), view(host, out), { m: cols, n: conv.outChannels, k: rows, transposeA: true })
     return out
   }
 
@@ -206,6 +228,10 @@ function gatherPatches(image: Float32Array, conv: Convolution, patches: Float32A
   // Only what lies outside of the image has to be zero.
   if (conv.padTop > 0 || conv.padLeft > 0 || reachesBeyond(conv)) patches.fill(0)
   movePatches(image, conv, patches, false)
+}
+
+function transposeInto(from: Float32Array, rows: number, cols: number, to: Float32Array): void {
+  for (let r = 0, at = 0; r < rows; r++) for (let c = 0; c < cols; c++) to[c * rows + r] = from[at++]
 }
 
 function scatterPatches(patches: Float32Array, conv: Convolution, image: Float32Array): void {

@@ -5,15 +5,17 @@ import { createRng } from '../rng.ts'
 import type { TrainingInput, TrainingOutput } from '../training.ts'
 import type { Control, Labels, Matrix } from '../types.ts'
 import type { BackboneShape } from './backbone.ts'
+import { backboneFor, stepsFor } from './defaults.ts'
 import { type PseudoLabelChoices, type PseudoLabels, pseudoLabels } from './pseudo-labels.ts'
 import { decodeRecognitionModel, encodeRecognitionModel, type RecognitionModel } from './recognition-model.ts'
 import { type Samples, selectSamples } from './samples.ts'
-import type {
-  RecognitionInput,
-  RecognitionOutput,
-  RecognitionPoint,
-  RecognitionRecipe,
-  RecognitionTask,
+import {
+  DEFAULT_RECOGNITION,
+  type RecognitionInput,
+  type RecognitionOutput,
+  type RecognitionPoint,
+  type RecognitionRecipe,
+  type RecognitionTask,
 } from './train-recognition.ts'
 
 /** The long computations that retraining is made of: the engine's own, or the same in another thread. */
@@ -34,10 +36,13 @@ export interface RetrainInput {
   readonly samples: Samples
   /** int32 [n]: identity of each sample; below 0 = not known, to be pseudo-labelled. */
   readonly labels: Labels
-  readonly shape: BackboneShape
+  /** Default: a small convolutional network for pictures, a head for vectors. */
+  readonly shape?: BackboneShape
+  /** Steps by default: a dozen passes over all samples, 400 to 6,000. */
   readonly recipe?: Partial<RecognitionRecipe>
   /** How the unlabelled samples are clustered. Default AUTO. */
   readonly method?: string
+  /** Default: links more likely wrong than right are cut. */
   readonly parameters?: ClusterParameters
   readonly choices?: PseudoLabelChoices
   /** Share of the labelled identities kept out of both trainings, to stop them by. Default 0.15; 0 = train to the end. */
@@ -70,6 +75,7 @@ export interface RetrainOutput {
   readonly report: RetrainReport
 }
 
+const MIN_PROBABILITY = 0.5
 const FEWEST_IDENTITIES = 4
 const FEWEST_HELD_OUT = 2
 
@@ -90,7 +96,10 @@ export async function retrain(
   control: Control = {},
   memory: RetrainMemory = forgetful,
 ): Promise<RetrainOutput> {
-  const { samples, labels, shape, recipe, seed, method = 'AUTO', choices, heldOutShare = 0.15 } = input
+  const { samples, labels, seed, method = 'AUTO', choices, heldOutShare = 0.15 } = input
+  const { shape = backboneFor(samples.shape), parameters = { minProbability: MIN_PROBABILITY } } = input
+  const batchSize = input.recipe?.batchSize ?? DEFAULT_RECOGNITION.batchSize
+  const recipe = { steps: stepsFor(samples.count, batchSize), ...input.recipe }
   if (labels.length !== samples.count) {
     throw new EngineError(
       'SHAPE_MISMATCH',
@@ -133,10 +142,7 @@ export async function retrain(
       { model: first.model, samples: selectSamples(samples, unlabelled) },
       inPhase('embed_unlabelled'),
     )
-    const result = await steps.cluster(
-      { features, method, model: clustering, embedderId, parameters: input.parameters, seed },
-      control,
-    )
+    const result = await steps.cluster({ features, method, model: clustering, embedderId, parameters, seed }, control)
     return {
       labels: [...result.labels],
       parent: [...result.parent],
