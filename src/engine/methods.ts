@@ -41,7 +41,7 @@ export const findTrainable = (name: string): TrainableMethod | undefined =>
   trainableMethods.find((method) => method.name === name)
 
 /**
- * Methods that AUTO compares where nobody says which, the most trusted first: a training must not take much longer for it.
+ * Methods that AUTO compares where nobody says which: a training must not take much longer for it.
  *
  * @param n labelled rows
  */
@@ -54,14 +54,16 @@ export function offeredContenders(n: number): string[] {
 }
 
 /**
- * Place of a method in the order of trust: where two are equal within the noise, the lower one is taken. Structural edges first and
- * then the map equation, which did best on the average of the four sets of docs/results.md; then the others as listed.
+ * Place of a method in the order of simplicity: where two are equal within the noise, the simpler one is taken (the rule of one
+ * standard error, [BREIMAN84] section 3.4.3). What learns nothing comes first, in the order of tables.
  */
-export function trustRank(name: string): number {
-  const order = [
-    structure.name,
-    ...methods.map((method) => method.name),
-    ...trainableMethods.map((method) => method.name),
-  ]
-  return order.indexOf(name)
+export function simplicityRank({
+  name,
+  isLearned = false,
+}: {
+  readonly name: string
+  readonly isLearned?: boolean
+}): number {
+  const order = [...methods, ...trainableMethods].map((method) => method.name)
+  return order.indexOf(name) + (isLearned ? order.length : 0)
 }

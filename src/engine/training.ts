@@ -27,7 +27,7 @@ import {
 import { knn } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { selectRows, shorterLists } from './knn/sub-lists.ts'
-import { findTrainable, offeredContenders, trustRank } from './methods.ts'
+import { findTrainable, offeredContenders, simplicityRank } from './methods.ts'
 import { applyMetric, fitMetric } from './metric/learned-metric.ts'
 import { type ClusteringModel, checkFits, type GraphKind, type TreeCut } from './model.ts'
 import { chooseTau, type TauChoice, type TauPoint, treeFold } from './partition/choose-tau.ts'
@@ -260,7 +260,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
         control,
       )),
       ...plainContenders(set, wanted, { signal: control.signal }),
-    ].sort((a, b) => trustRank(a.name) - trustRank(b.name))
+    ].sort((a, b) => simplicityRank(a) - simplicityRank(b))
     return chooseMethod(set, contenders, treeStandings(), control)
   })
   const alsoTuned = (parameters.alsoTuned ?? []).filter((name) => !wanted.includes(name))

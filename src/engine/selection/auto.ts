@@ -3,7 +3,7 @@ import type { WeightArrays } from '../gcn/parameters.ts'
 import { knn } from '../knn/knn.ts'
 import { normalizeRows } from '../knn/normalize-rows.ts'
 import { selectRows } from '../knn/sub-lists.ts'
-import { findMethod, offeredContenders, trustRank } from '../methods.ts'
+import { findMethod, offeredContenders, simplicityRank } from '../methods.ts'
 import { fitMetric } from '../metric/learned-metric.ts'
 import type { ClusteringModel } from '../model.ts'
 import { createRng } from '../rng.ts'
@@ -63,7 +63,7 @@ export async function chooseByLabels(
   const contenders = [
     ...plainContenders(set, plain, { signal: control.signal }),
     ...(await metricContenders(set, plain, await learnedSpaces(set, control), untrained, { signal: control.signal })),
-  ].sort((a, b) => trustRank(a.name) - trustRank(b.name))
+  ].sort((a, b) => simplicityRank(a) - simplicityRank(b))
   const { standings: _, ...choice } = await chooseMethod(set, contenders, [], control)
   return choice.parameters.space === LEARNED_SPACE ? { ...choice, metric: fitMetric(x, known, seed) } : choice
 }

@@ -32,7 +32,7 @@ const METRIC_SETTINGS: Readonly<Record<string, readonly DecoderParameters[]>> = 
   INFOMAP: [10, 20, 40, 79].flatMap((k) => [4, 2].map((power) => ({ k, power }))),
 }
 
-/** Difference in the mean of both F, beyond which a trusted method no longer passes for as good as the best. */
+/** Difference in the mean of both F, beyond which a simpler method no longer passes for as good as the best. */
 const MOST_FORGIVEN = 0.01
 
 /** The labelled part of a data set, ready to be clustered. */
@@ -162,8 +162,8 @@ export async function learnedContenders(
  * The contender that does best on identities it has not seen; of those that are as good within one standard error over the folds,
  * and within a point, the one that is named first.
  *
- * @param contenders the most trusted first
- * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E; trusted least
+ * @param contenders the simplest first
+ * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E; they count as the least simple
  */
 export async function chooseMethod(
   set: LabelledSet,
@@ -180,7 +180,7 @@ export async function chooseMethod(
   const ranked = standings.map((standing, i) => ({ standing, i }))
   ranked.sort((a, b) => b.standing.score - a.standing.score || a.i - b.i)
   const [best, second] = ranked.map(({ standing }) => standing)
-  // Methods are named the most trusted first: one that is no worse than the best beyond noise is taken.
+  // Methods are named the simplest first: one that is no worse than the best beyond noise is taken.
   const isAsGood = (standing: Standing) =>
     best.score - standing.score <= Math.min(MOST_FORGIVEN, noiseOf(best, standing))
   const first = standings.find(isAsGood) ?? best
@@ -196,7 +196,7 @@ export async function chooseMethod(
         ? `has the best mean of pairwise and BCubed F, ${percent(first.score)}` +
           (second ? `; next is ${second.method} with ${percent(second.score)}, of ${standings.length} methods.` : '.')
         : `with a mean of pairwise and BCubed F of ${percent(first.score)} is as good as ${best.method} with ` +
-          `${percent(best.score)} within the noise, and trusted more; ${standings.length} methods were measured.`),
+          `${percent(best.score)} within the noise, and simpler; ${standings.length} methods were measured.`),
     standings,
   }
 }
