@@ -2,7 +2,9 @@
  * Does the order of the review queue pay? A simulated annotator answers the questions of a run on real held-out classes in
  * the queue's order and in three others; pairwise F is measured after so many answers.
  *
- * Usage: npm run bench:queue -- [--sets omniglot,emoji] [--methods INFOMAP,THRESHOLD] [--answers 3200] [--error 0] [--out docs]
+ * --on train: the same within the training halves, one half of their identities for the other; formulas are chosen there.
+ *
+ * Usage: npm run bench:queue -- [--on test|train] [--sets omniglot,emoji] [--methods INFOMAP,THRESHOLD] [--answers 3200] [--error 0] [--out docs]
  * Needs the labelled sets beside the checkout, in ../shared/data.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -11,26 +13,29 @@ import { parseArgs } from 'node:util'
 import {
   adjustCalibration,
   CALIBRATION_K,
+  companyInMerges,
   type EdgeCalibration,
   edgeProbability,
   fitCalibration,
-  type Outcome,
 } from '../src/engine/calibration.ts'
 import { knn } from '../src/engine/knn/knn.ts'
 import { normalizeRows } from '../src/engine/knn/normalize-rows.ts'
+import { selectRows } from '../src/engine/knn/sub-lists.ts'
 import { centroidEdges } from '../src/engine/partition/centroid-edges.ts'
 import { expectedCompany } from '../src/engine/partition/expected-company.ts'
 import { clusterForest } from '../src/engine/partition/forest.ts'
 import { mergeCandidates } from '../src/engine/partition/merge-candidates.ts'
 import { clusterVertices } from '../src/engine/pipeline.ts'
 import { edgePriority } from '../src/engine/review/question-priority.ts'
+import { reviewOutcomes } from '../src/engine/review-outcomes.ts'
 import { createRng } from '../src/engine/rng.ts'
-import type { Labels, Matrix } from '../src/engine/types.ts'
+import type { Labels, Matrix, NeighbourLists } from '../src/engine/types.ts'
 import { curvePlots } from './curve-plot.ts'
 import { type CurvePoint, type SimulatedQuestion, simulateReview } from './simulated-review.ts'
 
 const { values: options } = parseArgs({
   options: {
+    on: { type: 'string', default: 'test' },
     sets: { type: 'string', default: 'omniglot,emoji' },
     methods: { type: 'string', default: 'INFOMAP,THRESHOLD' },
     answers: { type: 'string', default: '3200' },
@@ -70,45 +75,56 @@ function loadHalf(name: string, part: 0 | 1): LabelledRows {
   return { features: { data, rows: rows.length, cols }, labels: Int32Array.from(rows, (row) => labels[row]) }
 }
 
+/** Rows of half of the identities, by chance, and those of the other half. */
+function halve({ features, labels }: LabelledRows): [LabelledRows, LabelledRows] {
+  const identities = createRng(1).shuffle(Int32Array.from(new Set(labels)))
+  const first = new Set(identities.subarray(0, identities.length >> 1))
+  const half = (isFirst: boolean) => {
+    const rows = labels.map((_, v) => v).filter((v) => first.has(labels[v]) === isFirst)
+    return { features: selectRows(features, rows), labels: rows.map((v) => labels[v]) }
+  }
+  return [half(true), half(false)]
+}
+
 /** A run and all its questions, as the server makes them. */
-async function propose({ features }: LabelledRows, method: string, calibrate: (near: never) => EdgeCalibration) {
+async function propose(
+  { features }: LabelledRows,
+  method: string,
+  calibrate: (near: NeighbourLists) => EdgeCalibration,
+) {
   const x = await normalizeRows(features)
   const run = await clusterVertices({ features, method, parameters: { k: 20 }, seed: 1 })
   const near = await knn(x, CALIBRATION_K)
-  const probability = edgeProbability(calibrate(near as never), near)
+  const calibration = calibrate(near)
+  const probability = edgeProbability(calibration, near)
   const forest = clusterForest(run.labels, near, run.confidence, x)
   const toParent = Float32Array.from(forest.parent, (u, v) =>
     u < 0 ? 1 : probability(v, u, forest.parentSimilarity[v], 'parent'),
   )
   const company = expectedCompany(forest.parent, toParent, run.confidence)
+  const sizeOf = (v: number) => forest.clusterSizes[run.labels[v]]
   const merges = mergeCandidates(
     run.labels,
-    company,
+    companyInMerges(calibration, company, sizeOf),
     near,
     run.confidence,
-    (v, u, similarity) => probability(v, u, similarity, 'merge'),
+    (v, u, similarity) => probability(v, u, similarity, 'merge', Math.min(sizeOf(v), sizeOf(u))),
     undefined,
     { limit: 1_000_000, between: await centroidEdges(run.labels, x, run.confidence) },
   )
-  return { run, forest, toParent, merges }
+  return { run, forest, toParent, company, merges }
 }
 
 /** Probabilities as the training half says they are, then adjusted to kept edges and to merges of a run on it. */
 async function calibrateOn(train: LabelledRows, method: string): Promise<EdgeCalibration> {
   let base: EdgeCalibration | undefined
-  const { forest, toParent, merges } = await propose(train, method, (near) => {
+  const { run, forest, toParent, company, merges } = await propose(train, method, (near) => {
     base = fitCalibration(near, train.labels)
     if (!base) throw new Error('the training half must have enough edges of both kinds')
     return base
   })
-  const outcome = (probability: number, v: number, u: number): Outcome => ({
-    probability,
-    isSame: train.labels[v] === train.labels[u],
-  })
-  const parent: Outcome[] = []
-  for (const [v, u] of forest.parent.entries()) if (u >= 0) parent.push(outcome(toParent[v], v, u))
-  const merge = Array.from(merges.child, (v, i) => outcome(merges.probability[i], v, merges.parent[i]))
-  return adjustCalibration(base as EdgeCalibration, { parent, merge })
+  const believed = { ...forest, clusters: run.labels, toParent, company, merges }
+  return adjustCalibration(base as EdgeCalibration, reviewOutcomes(believed, train.labels))
 }
 
 interface Asked extends SimulatedQuestion {
@@ -193,8 +209,8 @@ const results: {
 }[] = []
 for (const set of options.sets.split(',')) {
   for (const method of options.methods.split(',')) {
-    const calibration = await calibrateOn(loadHalf(set, 0), method)
-    const test = loadHalf(set, 1)
+    const [train, test] = options.on === 'train' ? halve(loadHalf(set, 0)) : [loadHalf(set, 0), loadHalf(set, 1)]
+    const calibration = await calibrateOn(train, method)
     const proposal = await propose(test, method, () => calibration)
     const questions = questionsOf(proposal)
     const curves = Object.fromEntries(ORDERS.map((order) => [order, curveOf(proposal, test.labels, questions, order)]))

@@ -8,7 +8,8 @@ import type { Labels, Matrix, NeighbourLists } from './types.ts'
  *
  * Any edge: z = bias + similarity s + shared m, with s the cosine and m the share of neighbours that both lists have in
  * common. Then the kind of question: edges that a partition kept are likelier, edges between two of its clusters less
- * likely than their looks, so z becomes bias + slope z for each, and p = 1 / (1 + exp(-z)).
+ * likely than their looks, so z becomes bias + slope z for each, and p = 1 / (1 + exp(-z)). The size of the smaller cluster
+ * counts as well: how large identities are is a property of the data.
  */
 export interface EdgeCalibration {
   /** Neighbours that `shared` compares, the vertex itself not counted. */
@@ -18,20 +19,35 @@ export interface EdgeCalibration {
   readonly shared: number
   readonly parent: Adjustment
   readonly merge: Adjustment
+  /**
+   * Of two clusters whose ends are one identity: which share of a cluster belongs to it, on top of what its tree says. A product
+   * along paths takes errors for independent, and they are not: a cluster is sound or junk as a whole. Absent: as the tree says.
+   */
+  readonly company?: Adjustment
   /** Labelled edges behind it; 0 = the prior. */
   readonly edges: number
 }
 
-/** z becomes bias + slope z. */
+/** z becomes bias + slope z + sizes[floor(log2(size))]; the last of these stands for all larger sizes. */
 export interface Adjustment {
   readonly bias: number
   readonly slope: number
+  readonly sizes?: readonly number[]
 }
 
-/** A question that has been answered: what the unadjusted calibration said, and the truth. */
+/** Something that has come out: what the unadjusted calibration said, and the truth, or the share that was true. */
 export interface Outcome {
   readonly probability: number
-  readonly isSame: boolean
+  readonly truth: number
+  /** Of the cluster in question, where its size is to count. */
+  readonly size?: number
+}
+
+/** What came out of each kind of question, and of the company that a merge was expected to bring together. */
+export interface Outcomes {
+  readonly parent: readonly Outcome[]
+  readonly merge: readonly Outcome[]
+  readonly company: readonly Outcome[]
 }
 
 /** Neighbours compared where lists are as long. */
@@ -42,6 +58,12 @@ const RANKS = 10
 const EDGES_NEEDED = 20
 const RANDOM_PAIRS = 2000
 const UNCHANGED: Adjustment = { bias: 0, slope: 1 }
+/** Sizes 1, 2-3, 4-7, ... 128 and more. */
+const SIZE_STEPS = 8
+/** How hard the weight of a size is pulled to 0, in examples. */
+const SIZE_RIDGE = 2
+/** Shares of 0 and 1 are finite log-odds. */
+const LEAST_SHARE = 1e-6
 
 /**
  * Logistic fit on the edges of the neighbour lists whose two ends are labelled.
@@ -72,25 +94,55 @@ export function fitCalibration(lists: NeighbourLists, labels: Labels): EdgeCalib
 }
 
 /** The same calibration, adjusted to how often kept edges and merge questions turned out true. */
-export function adjustCalibration(
-  calibration: EdgeCalibration,
-  outcomes: { readonly parent: readonly Outcome[]; readonly merge: readonly Outcome[] },
-): EdgeCalibration {
-  return { ...calibration, parent: adjustment(outcomes.parent), merge: adjustment(outcomes.merge) }
+export function adjustCalibration(calibration: EdgeCalibration, outcomes: Outcomes): EdgeCalibration {
+  return {
+    ...calibration,
+    parent: adjustment(outcomes.parent),
+    merge: adjustment(outcomes.merge),
+    company: adjustment(outcomes.company),
+  }
 }
 
-/** Two weights on top of what is believed, pulled to no change as if by some unanimous examples. */
+const sizeStep = (size: number) => Math.min(SIZE_STEPS - 1, Math.floor(Math.log2(Math.max(1, size))))
+
+/** Weights on top of what is believed, pulled to no change as if by some unanimous examples. */
 function adjustment(outcomes: readonly Outcome[]): Adjustment {
   if (outcomes.length < EDGES_NEEDED) return UNCHANGED
+  const hasSizes = outcomes.some(({ size }) => size !== undefined)
+  const steps = hasSizes ? Array.from({ length: SIZE_STEPS }, (_, step) => step) : []
   const z = outcomes.map(({ probability }) => logit(probability))
-  const [bias, slope] = logisticRegression(
-    z.map((value) => [1, value]),
-    outcomes.map(({ isSame }) => (isSame ? 1 : 0)),
-    [1, 1],
+  const [bias, slope, ...sizes] = logisticRegression(
+    outcomes.map(({ size = 1 }, i) => [1, z[i], ...steps.map((step) => (step === sizeStep(size) ? 1 : 0))]),
+    outcomes.map(({ truth }) => truth),
+    [1, 1, ...steps.map(() => SIZE_RIDGE)],
     z,
   )
   // A negative slope would turn the order of questions round: then few examples say more than they know.
-  return slope <= -0.8 ? { bias, slope: 0.2 } : { bias, slope: 1 + slope }
+  return { bias, slope: slope <= -0.8 ? 0.2 : 1 + slope, ...(hasSizes && { sizes }) }
+}
+
+const adjusted = ({ bias, slope, sizes }: Adjustment, z: number, size = 1) =>
+  logistic(bias + slope * z + (sizes?.[sizeStep(size)] ?? 0))
+
+/** A share of 0..1 as a probability with finite log-odds. */
+export const asProbability = (share: number) => Math.min(1 - LEAST_SHARE, Math.max(LEAST_SHARE, share))
+
+/**
+ * Members of v's cluster expected to share its identity, given that v is one end of a merge that is right.
+ *
+ * @param company float64 [n]: what the trees say, from `expectedCompany`
+ * @param sizeOf of a vertex' cluster
+ */
+export function companyInMerges(
+  { company: learnt }: EdgeCalibration,
+  company: Float64Array,
+  sizeOf: (v: number) => number,
+): Float64Array {
+  if (!learnt) return company
+  return company.map((expected, v) => {
+    const others = sizeOf(v) - 1
+    return others < 1 ? 1 : 1 + others * adjusted(learnt, logit(asProbability((expected - 1) / others)), others + 1)
+  })
 }
 
 /**
@@ -128,17 +180,16 @@ export function priorCalibration(lists: NeighbourLists, x: Matrix, seed: number)
 /** What a pair of neighbours is asked as. */
 export type EdgeKind = 'any' | 'parent' | 'merge'
 
-/** The probability of any pair, given what the calibration has learnt. */
+/** The probability of any pair, given what the calibration has learnt; of a merge also by the size of the smaller cluster. */
 export function edgeProbability(
   calibration: EdgeCalibration,
   lists: NeighbourLists,
-): (v: number, u: number, similarity: number, kind: EdgeKind) => number {
+): (v: number, u: number, similarity: number, kind: EdgeKind, size?: number) => number {
   const { k, bias, similarity: bySimilarity, shared: byShared } = calibration
   const share = byShared === 0 ? () => 0 : sharedNeighbours(shorterLists(lists, k))
-  return (v, u, similarity, kind) => {
+  return (v, u, similarity, kind, size) => {
     const z = bias + bySimilarity * similarity + byShared * share(v, u)
-    if (kind === 'any') return logistic(z)
-    return logistic(calibration[kind].bias + calibration[kind].slope * z)
+    return kind === 'any' ? logistic(z) : adjusted(calibration[kind], z, size)
   }
 }
 

@@ -6,10 +6,10 @@ const NEWTON_STEPS = 40
 const LONGEST_MOVE = 20
 
 /**
- * Weights w that make 1 / (1 + exp(-(offset + w x))) fit yes-or-no outcomes best, by Newton's method with step halving.
+ * Weights w that make 1 / (1 + exp(-(offset + w x))) fit outcomes best, by Newton's method with step halving.
  *
  * @param rows features of every example, equally long; a leading 1 makes a bias
- * @param truths 0 or 1
+ * @param truths 0 or 1, or the share between that came true
  * @param ridge by feature: how hard its weight is pulled to 0, in examples; above 0 keeps separable data finite
  * @param offsets what is already believed, in log-odds; default 0
  */
@@ -58,9 +58,8 @@ export function logisticRegression(
     for (let e = 0; e < rows.length; e++) {
       let z = offsets?.[e] ?? 0
       for (let i = 0; i < d; i++) z += weights[i] * rows[e][i]
-      // log(1 + exp(x)) without overflow.
-      const x = truths[e] === 1 ? -z : z
-      sum -= x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x))
+      // log(1 + exp(z)) without overflow.
+      sum += truths[e] * z - (z > 0 ? z + Math.log1p(Math.exp(-z)) : Math.log1p(Math.exp(z)))
     }
     return sum
   }

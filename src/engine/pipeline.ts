@@ -1,9 +1,9 @@
-import { CALIBRATION_K, edgeProbability, fitCalibration, priorCalibration } from './calibration.ts'
+import { CALIBRATION_K, companyInMerges, edgeProbability, fitCalibration, priorCalibration } from './calibration.ts'
 import type { Decoder, DecoderParameters } from './decoder.ts'
 import { EngineError, throwIfAborted } from './errors.ts'
 import { type BackendChoice, chooseBackend } from './gcn/backend.ts'
 import { candidateSets } from './gcn/candidate-sets.ts'
-import { densityConfidence } from './gcn/confidence.ts'
+import { meanSimilarity } from './gcn/confidence.ts'
 import { gcnEPredict } from './gcn/gcn-e.ts'
 import { gcnVInput, gcnVPredict } from './gcn/gcn-v.ts'
 import { unitHiddenRows } from './gcn/hidden-features.ts'
@@ -122,10 +122,6 @@ export const clusterMethods = (): string[] => [
   ...trainableMethods.map(({ name }) => name),
 ]
 
-/** u_weight over whole lists, divided by their length: on the scale of equation 1, -1 to 1, where a method has no confidence of its own. */
-const meanSimilarity = (lists: NeighbourLists): Float32Array =>
-  densityConfidence(lists, { kind: 'weight', radius: Number.POSITIVE_INFINITY }).map((sum) => sum / (lists.k + 1))
-
 /**
  * Groups vertices into proposed clusters: neighbour lists, confidence, connectivity, partition, and for review a tree in
  * every cluster and the merges worth asking about.
@@ -207,6 +203,8 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
       const fromNetwork = u === proposal.chosen?.[v] ? proposal.connectivity?.[v] : undefined
       parentProbability[v] = blend(fromSimilarity, fromNetwork)
     }
+    const sizeOf = (v: number) => forest.clusterSizes[labels[v]]
+    const company = expectedCompany(forest.parent, parentProbability, confidence)
     return {
       labels,
       confidence,
@@ -214,10 +212,10 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
       parentProbability,
       mergeCandidates: mergeCandidates(
         labels,
-        expectedCompany(forest.parent, parentProbability, confidence),
+        companyInMerges(calibration, company, sizeOf),
         questionLists,
         confidence,
-        (v, u, similarity) => probability(v, u, similarity, 'merge'),
+        (v, u, similarity) => probability(v, u, similarity, 'merge', Math.min(sizeOf(v), sizeOf(u))),
         constraints,
         {
           limit: parameters.mergeLimit,

@@ -4,13 +4,14 @@ import {
   type EdgeCalibration,
   edgeProbability,
   fitCalibration,
-  type Outcome,
+  type Outcomes,
   priorCalibration,
 } from './calibration.ts'
+import type { DecoderParameters } from './decoder.ts'
 import { EngineError } from './errors.ts'
 import { type BackendChoice, chooseBackend } from './gcn/backend.ts'
 import { type CandidateSets, candidateSets } from './gcn/candidate-sets.ts'
-import { type NeighbourScale, neighbourConfidence } from './gcn/confidence.ts'
+import { meanSimilarity, type NeighbourScale, neighbourConfidence } from './gcn/confidence.ts'
 import { type ConnectivityLoss, gcnEPredict } from './gcn/gcn-e.ts'
 import { gcnVInput, gcnVPredict } from './gcn/gcn-v.ts'
 import { unitHiddenRows } from './gcn/hidden-features.ts'
@@ -37,6 +38,7 @@ import { mergeCandidates } from './partition/merge-candidates.ts'
 import { thresholdPartition } from './partition/threshold-partition.ts'
 import { treePartition } from './partition/tree-partition.ts'
 import { createPhaseClock, type Phase } from './phase-clock.ts'
+import { reviewOutcomes } from './review-outcomes.ts'
 import {
   chooseMethod,
   type LabelledSet,
@@ -45,7 +47,7 @@ import {
   metricContenders,
   plainContenders,
 } from './selection/choose-method.ts'
-import { type Standing, standingOf } from './selection/contender.ts'
+import { type Contender, type Standing, standingOf } from './selection/contender.ts'
 import { identityFolds } from './selection/identity-folds.ts'
 import { learnedSpaces } from './selection/learned-spaces.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from './types.ts'
@@ -213,7 +215,6 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     ),
   }))
   const tree = preset || rebuilt.score >= raw.score ? rebuilt : raw
-  const calibration = await clock.measure('calibrate', () => calibrate())
 
   let viaE: TauChoice | undefined
   if (parameters.connectivity ?? true) {
@@ -248,7 +249,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
 
   const wanted = parameters.contenders ?? offeredContenders(x.rows)
   const set: LabelledSet = { features: x, labels, lists: longLists, folds: split.folds, seed }
-  const choice = await clock.measure('choose_method', async () => {
+  const { choice, chosen } = await clock.measure('choose_method', async () => {
     const spaces = await learnedSpaces(set, control)
     const contenders = [
       ...(await learnedContenders(set, wanted, (name, heldOut) => fitWithout(name, heldOut, set), control)),
@@ -261,8 +262,10 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       )),
       ...plainContenders(set, wanted, { signal: control.signal }),
     ].sort((a, b) => simplicityRank(a) - simplicityRank(b))
-    return chooseMethod(set, contenders, treeStandings(), control)
+    const choice = await chooseMethod(set, contenders, treeStandings(), control)
+    return { choice, chosen: contenders.find(({ settings }) => settings.includes(choice.parameters)) }
   })
+  const calibration = await clock.measure('calibrate', () => calibrate(chosen, choice.parameters))
   const alsoTuned = (parameters.alsoTuned ?? []).filter((name) => !wanted.includes(name))
   const onlyTuned = await clock.measure('tune_others', async () => {
     const one: LabelledSet = { ...set, folds: set.folds.slice(0, 1) }
@@ -389,35 +392,51 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     }
   }
 
-  /** Probabilities learnt on all labelled edges, then adjusted to what the chosen tree makes of held-out identities. */
-  function calibrate(): EdgeCalibration {
+  /**
+   * Probabilities learnt on all labelled edges, then adjusted to what the chosen method makes of held-out identities.
+   *
+   * @param chosen absent where that is the tree
+   */
+  async function calibrate(chosen: Contender | undefined, setting: DecoderParameters): Promise<EdgeCalibration> {
     const base = fitCalibration(longLists, labels)
     if (!base) return priorCalibration(longLists, x, seed)
     const probability = edgeProbability(base, longLists)
-    const outcome = (probability: number, v: number, u: number) => ({ probability, isSame: labels[v] === labels[u] })
-    const parent: Outcome[] = []
-    const merge: Outcome[] = []
-    for (const { isCounted, held, confidence, lists } of folds) {
-      const graph = shorterLists(tree === rebuilt ? lists : longLists, tree.k)
-      const partition = treePartition(graph, confidence, { tau: tree.tau })
-      const forest = clusterForest(partition.labels, longLists, confidence, x, partition.parent)
+    const chosenK = typeof setting.k === 'number' ? Math.min(setting.k, longLists.k) : longLists.k
+    const all: Outcomes[] = []
+    for (const [at, fold] of folds.entries()) {
+      const { clusters, confidence, kept } = chosen
+        ? {
+            clusters: await chosen.partition(setting, at),
+            confidence: meanSimilarity(shorterLists(longLists, chosenK)),
+            kept: undefined,
+          }
+        : cutTree(fold)
+      const forest = clusterForest(clusters, longLists, confidence, x, kept)
       const toParent = Float32Array.from(forest.parent, (u, v) =>
         u < 0 ? 1 : probability(v, u, forest.parentSimilarity[v], 'any'),
       )
-      for (const v of held) if (forest.parent[v] >= 0) parent.push(outcome(toParent[v], v, forest.parent[v]))
-      const questions = mergeCandidates(
-        partition.labels,
-        expectedCompany(forest.parent, toParent, confidence),
+      const company = expectedCompany(forest.parent, toParent, confidence)
+      const merges = mergeCandidates(
+        clusters,
+        company,
         shorterLists(longLists, CALIBRATION_K),
         confidence,
         (v, u, similarity) => probability(v, u, similarity, 'any'),
       )
-      for (let i = 0; i < questions.count; i++) {
-        const [v, u] = [questions.child[i], questions.parent[i]]
-        if (isCounted(labels[v]) || isCounted(labels[u])) merge.push(outcome(questions.probability[i], v, u))
-      }
+      const believed = { ...forest, clusters, toParent, merges, company }
+      all.push(reviewOutcomes(believed, labels, (v) => fold.isCounted(labels[v])))
     }
-    return adjustCalibration(base, { parent, merge })
+    return adjustCalibration(base, {
+      parent: all.flatMap(({ parent }) => parent),
+      merge: all.flatMap(({ merge }) => merge),
+      company: all.flatMap(({ company }) => company),
+    })
+  }
+
+  function cutTree({ confidence, lists }: (typeof folds)[number]) {
+    const graph = shorterLists(tree === rebuilt ? lists : longLists, tree.k)
+    const { labels, parent } = treePartition(graph, confidence, { tau: tree.tau })
+    return { clusters: labels, confidence, kept: parent }
   }
 
   /** The number of neighbours and the threshold that do best, the fewer neighbours where they are equal; or the published ones. */

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { adjustCalibration, edgeProbability, fitCalibration, priorCalibration } from '../../src/engine/calibration.ts'
+import {
+  adjustCalibration,
+  companyInMerges,
+  edgeProbability,
+  fitCalibration,
+  priorCalibration,
+} from '../../src/engine/calibration.ts'
 import { knn } from '../../src/engine/knn/knn.ts'
 import { normalizeRows } from '../../src/engine/knn/normalize-rows.ts'
 import { logistic, logisticRegression } from '../../src/engine/logistic-regression.ts'
@@ -56,16 +62,45 @@ describe('edge probabilities', () => {
     const base = fitCalibration(lists, labels)
     if (!base) throw new Error('the fit must find enough edges of both kinds')
     const outcomes = (isSame: (i: number) => boolean) =>
-      Array.from({ length: 200 }, (_, i) => ({ probability: 0.5, isSame: isSame(i) }))
+      Array.from({ length: 200 }, (_, i) => ({ probability: 0.5, truth: isSame(i) ? 1 : 0 }))
     const adjusted = adjustCalibration(base, {
       parent: outcomes((i) => i % 10 > 0),
       merge: outcomes((i) => i % 10 === 0),
+      company: [],
     })
     const p = edgeProbability(adjusted, lists)
     const [v, u] = [0, lists.ids[0]]
     expect(p(v, u, 0.9, 'any')).toBeGreaterThan(p(v, u, 0.5, 'any'))
     expect(p(v, u, 0.5, 'parent')).toBeGreaterThan(p(v, u, 0.5, 'any'))
     expect(p(v, u, 0.5, 'merge')).toBeLessThan(p(v, u, 0.5, 'any'))
+  })
+
+  it('of merges depend on the size of the smaller cluster, and so does the company they bring together', async () => {
+    const { lists, labels } = await load()
+    const base = fitCalibration(lists, labels)
+    if (!base) throw new Error('the fit must find enough edges of both kinds')
+    // Small clusters are sound and belong together, large ones are junk.
+    const outcomes = (truth: (isSmall: boolean, i: number) => number) =>
+      Array.from({ length: 400 }, (_, i) => {
+        const isSmall = i % 2 === 0
+        return { probability: 0.5, truth: truth(isSmall, i), size: isSmall ? 5 : 40 }
+      })
+    const adjusted = adjustCalibration(base, {
+      parent: [],
+      merge: outcomes((isSmall, i) => (i % 10 < 8 === isSmall ? 1 : 0)),
+      company: outcomes((isSmall) => (isSmall ? 0.9 : 0.1)),
+    })
+    const p = edgeProbability(adjusted, lists)
+    const [v, u] = [0, lists.ids[0]]
+    expect(p(v, u, 0.5, 'merge', 6)).toBeGreaterThan(p(v, u, 0.5, 'merge', 50))
+    const sizes = [1, 5, 41]
+    const company = companyInMerges(adjusted, Float64Array.of(1, 3, 21), (w) => sizes[w])
+    expect(company[0]).toBe(1)
+    // Pulled a little towards what the trees said, 3 and 21.
+    expect(company[1]).toBeCloseTo(1 + 4 * 0.9, 0)
+    expect(company[2]).toBeGreaterThan(1 + 40 * 0.1)
+    expect(company[2]).toBeLessThan(7)
+    expect(companyInMerges(base, Float64Array.of(3), () => 5)).toEqual(Float64Array.of(3))
   })
 
   it('are not learnt from too little', async () => {

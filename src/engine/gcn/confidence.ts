@@ -135,3 +135,7 @@ function checkLength(name: string, got: number, n: number): void {
   if (got !== n)
     throw new EngineError('SHAPE_MISMATCH', `${name} must have one value per vertex: got ${got}, expected ${n}`)
 }
+
+/** u_weight over whole lists, divided by their length: on the scale of equation 1, -1 to 1, where a method has no confidence of its own. */
+export const meanSimilarity = (lists: NeighbourLists): Float32Array =>
+  densityConfidence(lists, { kind: 'weight', radius: Number.POSITIVE_INFINITY }).map((sum) => sum / (lists.k + 1))
