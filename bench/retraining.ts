@@ -6,7 +6,7 @@
  *   npm run bench:retraining -- [--data omniglot|omniglot-vectors|emoji] [--seeds 1,2,3] [--parts 1,3,5,7,9] [--minutes 10] [--jobs 1] [--write]
  *
  * Every finished training is on disk at once, in bench/out/retraining/: a killed or timed-out experiment goes on where it
- * stopped. --write puts the tables and the plot into docs/.
+ * stopped, unless the engine has changed since. --write puts the tables and the plot into docs/.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -29,7 +29,7 @@ import { omniglotVectors } from './retraining/omniglot-vectors.ts'
 import type { LabelledPictures } from './retraining/pictures.ts'
 import { readResults, reportLines, writeReport } from './retraining/report.ts'
 import { splitIdentities } from './retraining/split.ts'
-import { openStore } from './retraining/store.ts'
+import { engineHash, openStore, requireSame } from './retraining/store.ts'
 
 const { values } = parseArgs({
   options: {
@@ -45,6 +45,8 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
     'only-report': { type: 'boolean', default: false },
     'only-main': { type: 'boolean', default: false },
+    /** Go on although the engine has changed since. */
+    mix: { type: 'boolean', default: false },
   },
 })
 const numbers = (list: string) => list.split(',').map(Number)
@@ -147,6 +149,7 @@ async function runSeeds(): Promise<void> {
       settings,
       store: openStore(join(folder, `seed-${number}`)),
     }
+    if (!values.mix) requireSame(seed.store, { engine: engineHash(), settings })
     let last = performance.now()
     for await (const unit of unitsOf(seed)) {
       const seconds = (performance.now() - last) / 1000

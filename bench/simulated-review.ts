@@ -32,6 +32,7 @@ const pairs = (count: number) => (count * (count - 1)) / 2
  * @param truth int32 [n]
  * @param answer what the annotator says, given the truth
  * @param checkpoints numbers of answers, ascending
+ * @param onPoint gets every point with the clusters as they are then
  */
 export function simulateReview(
   run: SimulatedRun,
@@ -39,6 +40,7 @@ export function simulateReview(
   questions: readonly SimulatedQuestion[],
   answer: (isSame: boolean) => boolean,
   checkpoints: readonly number[],
+  onPoint: (point: CurvePoint, clusters: Labels) => void = () => {},
 ): CurvePoint[] {
   const n = truth.length
   const cluster = Int32Array.from(run.labels)
@@ -103,7 +105,13 @@ export function simulateReview(
   const pairwiseF = () => (2 * right) / (claimed + actual)
 
   let [answers, changes] = [0, 0]
-  const curve: CurvePoint[] = [{ answers: 0, pairwiseF: pairwiseF(), changes: 0 }]
+  const curve: CurvePoint[] = []
+  const note = () => {
+    const point = { answers, pairwiseF: pairwiseF(), changes }
+    curve.push(point)
+    onPoint(point, cluster)
+  }
+  note()
   const most = checkpoints.at(-1) ?? 0
   for (const { kind, child, parent: u } of questions) {
     if (answers >= most) break
@@ -117,9 +125,9 @@ export function simulateReview(
       enemiesOf(find(u)).add(find(child))
       if (kind === 'EDGE') split(child, u)
     }
-    if (checkpoints.includes(answers)) curve.push({ answers, pairwiseF: pairwiseF(), changes })
+    if (checkpoints.includes(answers)) note()
   }
-  if (curve.at(-1)?.answers !== answers) curve.push({ answers, pairwiseF: pairwiseF(), changes })
+  if (curve.at(-1)?.answers !== answers) note()
   return curve
 
   function isDecided(kind: SimulatedQuestion['kind'], v: number, u: number): boolean {

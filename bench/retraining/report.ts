@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import type { ArmResult } from './experiment.ts'
+import { type ArmResult, armsOf } from './experiment.ts'
 import { type Curve, curvePlot } from './plot.ts'
 import { openStore } from './store.ts'
 
@@ -17,10 +17,7 @@ export function readResults(folder: string, seeds: readonly number[]): SeedResul
     const at = join(folder, `seed-${seed}`)
     if (!existsSync(at)) return []
     const store = openStore(at)
-    const arms = store
-      .names()
-      .filter((name) => name.startsWith('arm '))
-      .map((name) => store.readJson<ArmResult>(name))
+    const arms = armsOf(store)
     const report = store.has('clustering-report.json')
       ? store.readJson<{ seconds: number }>('clustering-report')
       : undefined

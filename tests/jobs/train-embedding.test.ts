@@ -1,78 +1,32 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
 import { afterEach, describe, expect, it } from 'vitest'
-import { jobHandlers } from '../../src/jobs/index.ts'
-import { recoverLostJobs, runJob } from '../../src/jobs/run-job.ts'
-import type { Viewer } from '../../src/services/access.ts'
+import { recoverLostJobs } from '../../src/jobs/run-job.ts'
 import type { App } from '../../src/services/app.ts'
-import { createDatasetVersion } from '../../src/services/dataset-versions.ts'
 import { DomainError } from '../../src/services/errors.ts'
-import { startImport } from '../../src/services/imports.ts'
-import { createProject } from '../../src/services/projects.ts'
-import { startTrainingRun } from '../../src/services/training-runs.ts'
-import { key, openTestApp, type TestApp } from '../support/app.ts'
+import { openTestApp, type TestApp } from '../support/app.ts'
 import { NUISANCE, nuisanceItems } from '../support/nuisance-items.ts'
 import { quickEngine } from '../support/quick-engine.ts'
+import { handlers, openTrainingProject, type TrainingLine } from '../support/training-project.ts'
 
-const handlers = new Map(jobHandlers.map((handler) => [handler.name, handler]))
-const never = new AbortController().signal
 const DIMENSION = NUISANCE.signal + NUISANCE.noise
 
 let t: TestApp
 afterEach(() => t?.close())
 
-interface Line {
-  externalKey: string
-  label?: string
-  embedding?: number[]
-  image?: string
-}
-
-/** A frozen snapshot of the labelled lines, and a training of an embedding model that waits for a worker. */
-async function openTraining(lines: Line[], embedding: Parameters<typeof startTrainingRun>[2]['embedding']) {
-  const app: App = { ...t.app, engine: quickEngine(t.app.engine) }
-  const user = await app.prisma.user.findFirstOrThrow({ where: { displayName: 'Ada' } })
-  const viewer: Viewer = { userId: user.id, requestId: 'test', roles: new Map() }
-  const { id: projectId, activeSpaceId } = await createProject(app, viewer, {
-    name: 'train',
-    embeddingDimension: DIMENSION,
-    idempotencyKey: key(),
-  })
-  const manifest = path.join(t.folder, 'lines.jsonl')
-  writeFileSync(manifest, `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`)
-  const run = (jobId: string, by: App = app, shutdown = never) => runJob(by, handlers, { projectId, jobId }, shutdown)
-  const job = (id: string) => app.prisma.job.findUniqueOrThrow({ where: { projectId_id: { projectId, id } } })
-  const imported = await startImport(app, viewer, {
-    projectId,
-    manifestUrl: pathToFileURL(manifest).href,
-    onExisting: 'REJECT',
-    idempotencyKey: key(),
-  })
-  await run(imported.id)
-  expect(await job(imported.id)).toMatchObject({ state: 'SUCCEEDED', failedRowCount: 0 })
-  const version = await createDatasetVersion(app, viewer, {
-    projectId,
-    identityStates: ['CONFIRMED'],
-    idempotencyKey: key(),
-  })
-  await run(version.job.id)
-  const training = await startTrainingRun(app, viewer, {
-    projectId,
-    datasetVersionId: version.datasetVersion.id,
-    target: 'EMBEDDING',
-    embedding,
-    idempotencyKey: key(),
-  })
-  const models = () => app.prisma.modelVersion.findMany({ where: { projectId } })
-  const spaces = () => app.prisma.embeddingSpace.findMany({ where: { projectId }, orderBy: { number: 'asc' } })
-  const project = () => app.prisma.project.findUniqueOrThrow({ where: { id: projectId } })
-  return { app, projectId, activeSpaceId, jobId: training.jobId, run, job, models, spaces, project }
+/** A training of an embedding model that waits for a worker. */
+async function openTraining(
+  lines: TrainingLine[],
+  embedding: Parameters<Awaited<ReturnType<typeof openTrainingProject>>['start']>[1],
+) {
+  const opened = await openTrainingProject(t, { ...t.app, engine: quickEngine(t.app.engine) }, lines, DIMENSION)
+  const { jobId } = await opened.start('EMBEDDING', embedding)
+  return { ...opened, jobId }
 }
 
 /** `classes` identities of which the first ones have a label. */
-const vectorLines = (classes: number, labelled: number, perClass = 5): Line[] =>
+const vectorLines = (classes: number, labelled: number, perClass = 5): TrainingLine[] =>
   nuisanceItems({ classes, perClass }).map(({ externalKey, truth, embedding }, i) => ({
     externalKey,
     embedding,
@@ -197,7 +151,7 @@ describe('a training of an embedding model', () => {
     const folder = path.join(t.folder, 'pictures')
     mkdirSync(folder)
     const colours = Array.from({ length: 24 }, (_, c) => [(c * 53) % 256, (c * 101) % 256, (c * 197) % 256])
-    const lines: Line[] = []
+    const lines: TrainingLine[] = []
     for (const [c, [r, g, b]] of colours.entries()) {
       for (let i = 0; i < 3; i++) {
         const name = `${c}-${i}.png`

@@ -1,0 +1,268 @@
+/**
+ * Do clustering models get better as people confirm identities? Deals the identities of a labelled set into a project and
+ * held-out ones; a simulated person confirms more and more of the project; after each step a model is trained on what is
+ * confirmed so far, goes through the gate of the server, and is scored on the held-out identities.
+ *
+ *   npm run bench:learning -- [--data omniglot|emoji] [--by identities|answers] [--seeds 1,2,3] [--write]
+ *
+ * --by identities: 10 to 100 % of the project's identities are confirmed whole, in an order by seed.
+ * --by answers: nothing is labelled; the person answers so many questions of the review queue, then confirms the clusters of
+ * three and more that hold one identity only, however many pieces it is in.
+ *
+ * Every finished training is on disk at once, in bench/out/learning/: a killed one goes on where it stopped. --write puts
+ * table and plot into docs/. Needs the labelled sets beside the checkout, in ../shared/data.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  type ClusteringModel,
+  clusterVertices,
+  decodeModel,
+  encodeModel,
+  evaluateClustering,
+  evaluateModel,
+  type Labels,
+  type Matrix,
+  trainClusteringModel,
+} from '../src/engine/index.ts'
+import { edgePriority } from '../src/engine/review/question-priority.ts'
+import { createRng } from '../src/engine/rng.ts'
+import { cpuSeconds } from './clock.ts'
+import { type LearningPoint, learningReport, writeLearningReport } from './learning/report.ts'
+import { engineHash, openStore, requireSame, type Store } from './retraining/store.ts'
+import { type SimulatedQuestion, simulateReview } from './simulated-review.ts'
+
+const { values } = parseArgs({
+  options: {
+    data: { type: 'string', default: 'omniglot' },
+    by: { type: 'string', default: 'identities' },
+    seeds: { type: 'string', default: '1,2,3' },
+    points: { type: 'string' },
+    out: { type: 'string', default: join('bench', 'out', 'learning') },
+    write: { type: 'boolean', default: false },
+    'only-report': { type: 'boolean', default: false },
+    /** Go on although the engine has changed since. */
+    mix: { type: 'boolean', default: false },
+  },
+})
+
+/** Identities of the project; all others of the set, at most as many again, are held out. */
+const SETS: Record<string, { folder: string; identities: number; leastSize: number }> = {
+  omniglot: { folder: 'omniglot242_mnv2_256', identities: 121, leastSize: 2 },
+  emoji: { folder: 'emoji8styles_mnv2_256', identities: 240, leastSize: 5 },
+}
+const DEFAULT_POINTS = { identities: '10,25,50,75,100', answers: '200,400,800,1600' }
+/** As in the server: one confirmed identity in five is never trained on, and measured by the gate. */
+const HELD_OUT_ONE_IN = 5
+/** Clusters of fewer are not worth a look. */
+const LEAST_CONFIRMED = 3
+const METHODS = ['AUTO', 'GCN_V', 'GCN_VE'] as const
+
+interface LabelledRows {
+  readonly features: Matrix
+  readonly labels: Labels
+}
+
+const set = SETS[values.data]
+const by = values.by as keyof typeof DEFAULT_POINTS
+if (!set) throw new Error(`--data must be one of ${Object.keys(SETS).join(', ')}: got ${values.data}`)
+if (!(by in DEFAULT_POINTS)) throw new Error(`--by must be identities or answers: got ${values.by}`)
+const folder = join('..', 'shared', 'data', set.folder)
+if (!existsSync(folder)) {
+  console.error(`bench:learning needs ${folder}, which is not there: nothing measured`)
+  process.exit(0)
+}
+const seeds = values.seeds.split(',').map(Number)
+const points = (values.points ?? DEFAULT_POINTS[by]).split(',').map(Number)
+const storeOf = (seed: number) => openStore(join(values.out, `${values.data}-${by}`, `seed-${seed}`))
+
+if (!values['only-report']) for (const seed of seeds) await runSeed(seed, storeOf(seed))
+const results = seeds.flatMap((seed) => {
+  const store = storeOf(seed)
+  const names = store.names().filter((name) => name.startsWith('point '))
+  return names.map((name) => store.readJson<LearningPoint>(name))
+})
+console.log(learningReport(results, values.data, by).join('\n'))
+if (values.write) writeLearningReport(results, values.data, by)
+
+async function runSeed(seed: number, store: Store): Promise<void> {
+  if (!values.mix) requireSame(store, { engine: engineHash() })
+  const { project, heldOut } = deal(seed)
+  const confirm = by === 'identities' ? confirmIdentities(project, seed) : await confirmByAnswers(project)
+  let active: ClusteringModel | undefined
+  if (!store.has('point 0.json')) {
+    const scores = await score(heldOut, undefined, seed)
+    store.writeJson('point 0', { seed, point: 0, confirmed: 0, images: 0, scores } satisfies LearningPoint)
+  }
+  for (const point of points) {
+    const name = `point ${point}`
+    const labels = confirm(point)
+    const gated = select({ ...project, labels }, (label) => label >= 0 && isUnseen(label))
+    if (!store.has(`${name}.json`)) {
+      const cpu = cpuSeconds()
+      const train = select({ ...project, labels }, (label) => label >= 0 && !isUnseen(label))
+      const { model } = await trainClusteringModel({ ...train, embedderId: 'given', seed })
+      const trainingCpuSeconds = cpuSeconds() - cpu
+      store.writeBytes(`${name}.bin`, encodeModel(model))
+      store.writeJson(name, {
+        seed,
+        point,
+        confirmed: new Set(labels.filter((label) => label >= 0)).size,
+        images: labels.filter((label) => label >= 0).length,
+        wholeness: wholeness(labels, project.labels),
+        trainingCpuSeconds,
+        gate: await askGate(model, active, gated),
+        scores: await score(heldOut, model, seed),
+        choice: model.choice?.method,
+      } satisfies LearningPoint)
+    }
+    const { gate, scores, trainingCpuSeconds = 0 } = store.readJson<LearningPoint>(name)
+    console.log(
+      `seed ${seed}, ${point} ${by === 'identities' ? '%' : 'answers'}: AUTO ${scores.AUTO?.pairwise}, gate ${gate?.verdict}, ${trainingCpuSeconds.toFixed(0)} CPU s`,
+    )
+    if (gate?.verdict !== 'REJECTED') active = decodeModel(store.readBytes(`${name}.bin`))
+  }
+  await askWithBadModel(seed, store, project, confirm(points.at(-1) as number), active)
+}
+
+/** A model that has learnt from names dealt out anew among the confirmed items: the gate must refuse it. */
+async function askWithBadModel(
+  seed: number,
+  store: Store,
+  project: LabelledRows,
+  labels: Labels,
+  active: ClusteringModel | undefined,
+): Promise<void> {
+  const name = 'point shuffled'
+  if (store.has(`${name}.json`)) return
+  const train = select({ ...project, labels }, (label) => label >= 0 && !isUnseen(label))
+  const shuffled = { ...train, labels: createRng(2000 + seed).shuffle(Int32Array.from(train.labels)) }
+  const { model } = await trainClusteringModel({ ...shuffled, embedderId: 'given', seed })
+  const gated = select({ ...project, labels }, (label) => label >= 0 && isUnseen(label))
+  const gate = await askGate(model, active, gated)
+  store.writeJson(name, {
+    seed,
+    point: -1,
+    confirmed: 0,
+    images: train.labels.length,
+    gate,
+    scores: {},
+  } satisfies LearningPoint)
+  console.log(`seed ${seed}, names shuffled: gate ${gate.verdict}`)
+}
+
+/** The rule of `createModelVersion`: a lower mean of pairwise and BCubed F than the active model's is refused. */
+async function askGate(
+  model: ClusteringModel,
+  active: ClusteringModel | undefined,
+  unseen: LabelledRows,
+): Promise<NonNullable<LearningPoint['gate']>> {
+  const meanF = async (measured: ClusteringModel) => {
+    const { pairwiseF, bcubedF } = await evaluateModel({ model: measured, ...unseen })
+    return (pairwiseF.value + bcubedF.value) / 2
+  }
+  const identities = new Set(unseen.labels).size
+  const own = await meanF(model)
+  if (!active) return { verdict: 'FIRST', identities, own }
+  const other = await meanF(active)
+  return { verdict: own < other ? 'REJECTED' : 'ACCEPTED', identities, own, active: other }
+}
+
+async function score(rows: LabelledRows, model: ClusteringModel | undefined, seed: number) {
+  const scores: LearningPoint['scores'] = {}
+  for (const method of METHODS) {
+    // The networks cannot run before a model is there.
+    if (!model && method !== 'AUTO') continue
+    const { labels } = await clusterVertices({ features: rows.features, method, model, seed })
+    const { pairwise, bcubed } = evaluateClustering(labels, rows.labels)
+    scores[method] = { pairwise: pairwise.f, bcubed: bcubed.f }
+  }
+  return scores
+}
+
+/** Identities in an order by seed: the first ones are the project's. None is in both. */
+function deal(seed: number): { project: LabelledRows; heldOut: LabelledRows } {
+  const read = (file: string) => new Uint8Array(readFileSync(join(folder, file))).buffer
+  const labels = new Int32Array(read('labels.i32'))
+  const data = new Float32Array(read('features.f32'))
+  const all = { features: { data, rows: labels.length, cols: data.length / labels.length }, labels }
+  const sizes = new Map<number, number>()
+  for (const label of labels) sizes.set(label, (sizes.get(label) ?? 0) + 1)
+  const able = [...sizes].filter(([, size]) => size >= (set?.leastSize ?? 2)).map(([label]) => label)
+  const order = createRng(seed).shuffle(Int32Array.from(able).sort())
+  const count = set?.identities ?? 0
+  const [own, others] = [new Set(order.subarray(0, count)), new Set(order.subarray(count, 2 * count))]
+  return { project: select(all, (label) => own.has(label)), heldOut: select(all, (label) => others.has(label)) }
+}
+
+/** The first so many percent of the project's identities, each whole. */
+function confirmIdentities({ labels }: LabelledRows, seed: number): (percent: number) => Labels {
+  const order = createRng(100 + seed).shuffle(Int32Array.from(new Set(labels)).sort())
+  return (percent) => {
+    const confirmed = new Set(order.subarray(0, Math.round((percent / 100) * order.length)))
+    return labels.map((label) => (confirmed.has(label) ? label : -1))
+  }
+}
+
+/** What a perfect annotator has confirmed after so many answers: clusters of one identity, numbered as clusters. */
+async function confirmByAnswers({ features, labels: truth }: LabelledRows): Promise<(answers: number) => Labels> {
+  const run = await clusterVertices({ features, method: 'AUTO', parameters: { mergeLimit: 1_000_000 }, seed: 1 })
+  const questions: (SimulatedQuestion & { priority: number })[] = []
+  for (const [v, u] of run.parent.entries()) {
+    if (u < 0) continue
+    const priority = edgePriority(run.parentProbability[v], run.subtreeSize[v], run.clusterSizes[run.labels[v]])
+    questions.push({ kind: 'EDGE', child: v, parent: u, priority })
+  }
+  const { count, child, parent, priority } = run.mergeCandidates
+  for (let i = 0; i < count; i++) {
+    questions.push({ kind: 'MERGE', child: child[i], parent: parent[i], priority: priority[i] })
+  }
+  questions.sort((a, b) => b.priority - a.priority)
+  const after = new Map<number, Labels>()
+  simulateReview(
+    { labels: run.labels, parent: run.parent },
+    truth,
+    questions,
+    (isSame) => isSame,
+    points,
+    ({ answers }, clusters) => after.set(answers, Int32Array.from(clusters)),
+  )
+  return (answers) => pureClusters(after.get(answers) ?? [...after.values()].at(-1) ?? run.labels, truth)
+}
+
+function pureClusters(clusters: Labels, truth: Labels): Labels {
+  const members = new Map<number, number[]>()
+  for (const [v, cluster] of clusters.entries()) members.set(cluster, [...(members.get(cluster) ?? []), v])
+  const labels = new Int32Array(clusters.length).fill(-1)
+  for (const [cluster, own] of members) {
+    if (own.length < LEAST_CONFIRMED || new Set(own.map((v) => truth[v])).size > 1) continue
+    for (const v of own) labels[v] = cluster
+  }
+  return labels
+}
+
+/** Whether an identity belongs to the hold-out: by its own number alone, so that it never changes. */
+const isUnseen = (label: number) => createRng(9000 + label).int(HELD_OUT_ONE_IN) === 0
+
+function select({ features, labels }: LabelledRows, isWanted: (label: number) => boolean): LabelledRows {
+  const rows = Int32Array.from(labels.keys()).filter((row) => isWanted(labels[row]))
+  const { cols } = features
+  const data = new Float32Array(rows.length * cols)
+  rows.forEach((row, at) => {
+    data.set(features.data.subarray(row * cols, (row + 1) * cols), at * cols)
+  })
+  return { features: { data, rows: rows.length, cols }, labels: rows.map((row) => labels[row]) }
+}
+
+/** True identities behind one confirmed: below 1 where some were confirmed in pieces. */
+function wholeness(labels: Labels, truth: Labels): number {
+  const confirmed = new Set<number>()
+  const identities = new Set<number>()
+  for (const [v, label] of labels.entries()) {
+    if (label < 0) continue
+    confirmed.add(label)
+    identities.add(truth[v])
+  }
+  return confirmed.size === 0 ? 1 : identities.size / confirmed.size
+}

@@ -1,0 +1,88 @@
+import { afterEach, expect, it } from 'vitest'
+import { createRng } from '../../src/engine/rng.ts'
+import type { App } from '../../src/services/app.ts'
+import { activateModel } from '../../src/services/training-runs.ts'
+import { key, openTestApp, type TestApp } from '../support/app.ts'
+import { NUISANCE, nuisanceItems } from '../support/nuisance-items.ts'
+import { openTrainingProject, type TrainingLine } from '../support/training-project.ts'
+
+const DIMENSION = NUISANCE.signal + NUISANCE.noise
+
+let t: TestApp
+afterEach(() => t?.close())
+
+const linesOf = (classes: number, perClass: number): TrainingLine[] =>
+  nuisanceItems({ classes, perClass }).map(({ externalKey, truth, embedding }) => ({
+    externalKey,
+    embedding,
+    label: truth,
+  }))
+
+it('the gate refuses a clustering model that is worse on the frozen hold-out, and the active one stays', async () => {
+  t = await openTestApp({ works: false })
+  const p = await openTrainingProject(t, t.app, linesOf(40, 5), DIMENSION)
+  const train = async (by: App) => {
+    const { jobId } = await p.start('CLUSTERING')
+    await p.run(jobId, by)
+    expect(await p.job(jobId)).toMatchObject({ state: 'SUCCEEDED', failure: null })
+    return (await p.models()).at(-1) as Awaited<ReturnType<typeof p.models>>[number]
+  }
+  const activate = (id: string) => activateModel(p.app, p.viewer, { projectId: p.projectId, id, idempotencyKey: key() })
+
+  const good = await train(p.app)
+  expect(good).toMatchObject({ number: 1, target: 'CLUSTERING', state: 'EVALUATED' })
+  await activate(good.id)
+
+  // The same training on names that are dealt out anew: all of it is real, and what it learns is wrong.
+  const misled: App = {
+    ...p.app,
+    engine: {
+      ...p.app.engine,
+      train: (input, control) =>
+        p.app.engine.train({ ...input, labels: createRng(1).shuffle(Int32Array.from(input.labels)) }, control),
+    },
+  }
+  const worse = await train(misled)
+  const meanF = ({ holdout }: typeof good) => {
+    const { pairwiseF, bcubedF } = holdout as unknown as Record<'pairwiseF' | 'bcubedF', { value: number }>
+    return (pairwiseF.value + bcubedF.value) / 2
+  }
+  expect(worse).toMatchObject({ number: 2, state: 'REJECTED', summary: { activeMeanF: meanF(good) } })
+  expect(meanF(worse)).toBeLessThan(meanF(good))
+  await expect(activate(worse.id)).rejects.toMatchObject({
+    code: 'INVALID_STATE',
+    message: expect.stringContaining('measured worse than the active one'),
+  })
+  expect((await p.project()).activeModelId).toBe(good.id)
+
+  // As good is not worse: it may be activated, and the former one taken back.
+  const again = await train(p.app)
+  expect(again).toMatchObject({ number: 3, state: 'EVALUATED' })
+  await activate(again.id)
+  expect((await p.project()).activeModelId).toBe(again.id)
+  await activate(good.id)
+  expect((await p.models()).map(({ state }) => state)).toEqual(['ACTIVE', 'REJECTED', 'ARCHIVED'])
+}, 180_000)
+
+it.each([
+  [
+    'too few identities',
+    linesOf(8, 5),
+    /training needs at least 10 identities with embeddings beside the frozen hold-out/,
+  ],
+  ['identities of one item each', linesOf(60, 1), /4 identities/],
+])(
+  'a clustering model is not trained on %s: a sentence says why, and the active model stays',
+  async (_name, lines, message) => {
+    t = await openTestApp({ works: false })
+    const p = await openTrainingProject(t, t.app, lines, DIMENSION)
+    const before = await p.project()
+    const { jobId } = await p.start('CLUSTERING')
+    await p.run(jobId)
+    const { state, failure } = await p.job(jobId)
+    expect(state).toBe('FAILED')
+    expect(failure).toMatch(message)
+    expect(await p.models()).toEqual([])
+    expect(await p.project()).toEqual(before)
+  },
+)
