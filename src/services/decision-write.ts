@@ -173,11 +173,16 @@ export async function writeDecisions(
       UPDATE "Decision" d SET "revertedById" = e."id" FROM entries e
       WHERE d."projectId" = ${projectId}::uuid AND d."id" = e."revertsId"),
     reopened AS (
-      -- The question behind an undone answer is open again; whoever answered it is not asked twice.
-      UPDATE "ReviewTask" t SET "state" = 'PENDING', "decisionId" = NULL, "settledVerdict" = NULL, "settledAt" = NULL,
-        "revision" = t."revision" + 1, "updatedAt" = now()
+      -- The question behind an undone answer is open again, for anybody; one of an earlier run is of no use any more.
+      UPDATE "ReviewTask" t SET "decisionId" = NULL, "settledVerdict" = NULL, "settledAt" = NULL, "assigneeId" = NULL,
+        "leaseExpiresAt" = NULL, "revision" = t."revision" + 1, "updatedAt" = now(),
+        "state" = CASE WHEN t."runId" = p."publishedRunId" THEN 'PENDING' ELSE 'OBSOLETE' END::"ReviewTaskState"
       FROM entries e JOIN "Decision" d ON d."projectId" = ${projectId}::uuid AND d."id" = e."revertsId"
-      WHERE t."projectId" = ${projectId}::uuid AND t."id" = d."taskId" AND t."state" = 'APPLIED'),
+        JOIN "Project" p ON p."id" = d."projectId"
+      WHERE t."projectId" = ${projectId}::uuid AND t."id" = d."taskId" AND t."state" = 'APPLIED'
+      RETURNING t."id"),
+    forgotten AS (
+      DELETE FROM "ReviewAnswer" a USING reopened r WHERE a."projectId" = ${projectId}::uuid AND a."taskId" = r."id"),
     revoked AS (
       UPDATE "Constraint" x SET "revokedById" = e."id" FROM entries e
       WHERE x."projectId" = ${projectId}::uuid AND x."decisionId" = e."revertsId" AND x."revokedById" IS NULL),

@@ -83,7 +83,6 @@ async function writeRevert(tx: Tx, viewer: Viewer, decision: Decision): Promise<
   const actor = { projectId, userId: viewer.userId, requestId: viewer.requestId }
   const payload = { revert: { decisionId } }
   const [revert] = await writeDecisions(tx, actor, read, [{ plan, payload, revertsId: decisionId }])
-  await reopenTask(tx, decision)
   return (revert as Decision).id
 }
 
@@ -106,14 +105,4 @@ async function readPast(tx: Tx, { projectId, id }: Decision): Promise<Past> {
         UNION SELECT "rightItemId" FROM "Constraint" WHERE "projectId" = ${projectId}::uuid AND "decisionId" = ${id}::uuid
           AND "rightItemId" IS NOT NULL) s) AS "itemIds"`
   return past as Past
-}
-
-/** The question that was answered is open again. */
-async function reopenTask(tx: Tx, { projectId, taskId }: Decision): Promise<void> {
-  if (!taskId) return
-  await tx.reviewAnswer.deleteMany({ where: { projectId, taskId } })
-  await tx.reviewTask.updateMany({
-    where: { projectId, id: taskId },
-    data: { state: 'PENDING', decisionId: null, assigneeId: null, leaseExpiresAt: null, revision: { increment: 1 } },
-  })
 }

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { loadConfig } from '../../src/config.ts'
 import { type Database, openDatabase } from '../../src/infra/database.ts'
 import { DatabaseError } from '../../src/infra/database-error.ts'
+import { openTestDatabase } from '../support/database.ts'
 
 const MODULE = path.resolve('src/infra/database.ts')
 
@@ -182,3 +183,21 @@ async function openOwnDatabase(url: string): Promise<{ url: string; drop(): Prom
     },
   }
 }
+
+describe.skipIf(!process.env.TEST_DATABASE_URL)('on a server', () => {
+  test('a migration elsewhere makes one call fail, and none after it', async () => {
+    const { pool, prisma, close } = await openTestDatabase()
+    try {
+      await pool.query('CREATE TABLE grows (a int)')
+      const read = () => prisma.$queryRawUnsafe<object[]>('SELECT * FROM grows')
+      // Statements that come twice are kept as plans; every connection of the pool gets to know this one.
+      for (let round = 0; round < 3; round++) await Promise.all(Array.from({ length: 10 }, read))
+      await pool.query('ALTER TABLE grows ADD COLUMN b int DEFAULT 7')
+      await pool.query('INSERT INTO grows (a) VALUES (1)')
+      await expect(read()).rejects.toThrow(/cached plan/)
+      for (let i = 0; i < 20; i++) expect(await read()).toEqual([{ a: 1, b: 7 }])
+    } finally {
+      await close()
+    }
+  })
+})

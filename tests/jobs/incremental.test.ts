@@ -147,3 +147,38 @@ describe('an incremental run', () => {
     expect(grown.explanation).toMatch(/^Everything was computed: 160 of 320 items are new/)
   })
 })
+
+it('keeps boxes of one source image apart where the project says so, whatever they look like', async () => {
+  const keys = ['class-7/item-0', 'class-7/item-1', 'class-7/item-2']
+  const found = await t.app.prisma.item.findMany({
+    where: { externalKey: { in: keys } },
+    orderBy: { externalKey: 'asc' },
+  })
+  const clustersOf = async (clusterRunId: string) => {
+    const { clusterRun } = await t.ok(
+      'query($id: ID!) { clusterRun(id: $id) { clusters(first: 100) { edges { node { vertices(first: 60) { edges { node { item { externalKey } } } } } } } } }',
+      { id: clusterRunId },
+    )
+    const members: string[][] = clusterRun.clusters.edges.map(({ node }: { node: Vertices }) =>
+      node.vertices.edges.map((edge) => edge.node.item.externalKey),
+    )
+    return keys.map((externalKey) => members.findIndex((cluster) => cluster.includes(externalKey)))
+  }
+  const free = await clustersOf(await run({ incremental: false, method: 'INFOMAP' }))
+  expect(new Set(free).size).toBe(1)
+  await t.app.prisma.item.updateMany({
+    where: { id: { in: found.map(({ id }) => id) } },
+    data: { imageKey: 'a crowd', box: { x: 0, y: 0, width: 0.2, height: 0.2 } },
+  })
+  const { updateReviewSettings } = await t.ok(
+    'mutation($input: UpdateReviewSettingsInput!) { updateReviewSettings(input: $input) { userErrors { message } } }',
+    { input: { projectId, isSameImageApart: true } },
+  )
+  expect(updateReviewSettings.userErrors).toEqual([])
+  const apart = await clustersOf(await run({ incremental: false, method: 'INFOMAP' }))
+  expect(new Set(apart).size).toBe(3)
+})
+
+interface Vertices {
+  vertices: { edges: { node: { item: { externalKey: string } } }[] }
+}

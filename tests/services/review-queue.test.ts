@@ -5,6 +5,8 @@ import { listAnnotatorStats } from '../../src/services/annotator-stats.ts'
 import { calibrateThreshold } from '../../src/services/calibration.ts'
 import { applyDecision } from '../../src/services/decisions.ts'
 import { listEffortPoints, suggestStop } from '../../src/services/effort-curve.ts'
+import { newId } from '../../src/services/id.ts'
+import { revertDecision } from '../../src/services/revert-decision.ts'
 import type { Panels } from '../../src/services/review-questions.ts'
 import { updateReviewSettings } from '../../src/services/review-settings.ts'
 import {
@@ -394,6 +396,45 @@ describe('second opinions', () => {
     expect(stats.find(({ userId }) => userId === ann.userId)?.medianDurationMs).toBe(800)
     const own = await listAnnotatorStats(t.app, ann, p.projectId)
     expect(own.map(({ userId }) => userId)).toEqual([ann.userId])
+  })
+
+  it('an undone decision opens its question again for anybody, without its answers; one of an earlier run is closed', async () => {
+    const p = await openQueueProject(
+      t,
+      [many('a', 3), many('a', 3), many('b', 3)],
+      [
+        { left: [0, 0], right: [1, 0], probability: 0.95 },
+        { left: [1, 1], right: [2, 1], probability: 0.1 },
+      ],
+    )
+    const { projectId } = p
+    const [ann, bob] = p.people as [Viewer, Viewer]
+    const tasks = await claim(p, ann, 25, ['MERGE'])
+    const { results } = await submit(
+      p,
+      ann,
+      tasks.map((task) => truly(p, task)),
+    )
+    const [same, different] = results.map(({ task, decision }) => ({ task, decisionId: decision?.id as string }))
+    const undo = ({ decisionId }: { decisionId: string }) =>
+      revertDecision(t.app, p.admin, { projectId, decisionId, idempotencyKey: key() })
+    if (!same || !different) throw new Error('both questions must have led to decisions')
+    expect((await undo(different)).blockedBy).toEqual([])
+    expect(await stateOf(p, different.task.id)).toMatchObject({
+      state: 'PENDING',
+      revision: different.task.revision + 1,
+      decisionId: null,
+      settledVerdict: null,
+      assigneeId: null,
+      leaseExpiresAt: null,
+    })
+    expect(await t.app.prisma.reviewAnswer.count({ where: { projectId, taskId: different.task.id } })).toBe(0)
+    const [again] = await claim(p, bob, 25, ['MERGE'])
+    expect(again?.id).toBe(different.task.id)
+
+    await t.app.prisma.project.update({ where: { id: projectId }, data: { publishedRunId: newId() } })
+    await undo(same)
+    expect(await stateOf(p, same.task.id)).toMatchObject({ state: 'OBSOLETE', decisionId: null, settledVerdict: null })
   })
 
   it('two who can not tell are a dispute too, and it is not offered to a third annotator', async () => {
