@@ -32,6 +32,8 @@ import {
 
 /** Largest GraphQL request. */
 const MAX_BODY = '1mb'
+/** Longer than load balancers and clients keep idle connections, so that none of them writes on one that is being closed. */
+const KEEP_ALIVE_MS = 75_000
 
 export interface HttpApp {
   readonly express: express.Express
@@ -149,6 +151,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   const schema = buildSchema()
   const web = express()
   const server = http.createServer(web)
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   const { trustedDocuments, proxyHops } = app.config
   const known = openTrustedDocuments(PAGE_DOCUMENTS)
   const documents = trustedDocuments ? anyDocuments(loadTrustedDocuments(trustedDocuments), known) : known
