@@ -121,9 +121,7 @@ async function main(): Promise<void> {
 
   const confirmed = await confirmPure(api, projectId, truth)
   const second = await train(api, projectId)
-  say(
-    `8. confirmed ${confirmed} identities and retrained: pairwise F ${percent(second.pairwiseF)} on identities held out; the gate says ${second.state} (${second.seconds} s)`,
-  )
+  say(`8. confirmed ${confirmed} identities and retrained (${second.seconds} s)\n   ${gateSentence(second)}`)
   const last = await cluster(api, projectId, truth, {})
   await publish(api, projectId, last.runId)
 
@@ -160,7 +158,12 @@ async function main(): Promise<void> {
       quality,
       answers: answered.answers,
       violatedDecisions: clusterRun.diff.violatedDecisions,
-      gate: second.state,
+      gate: {
+        state: second.state,
+        heldOutIdentities: second.heldOut,
+        retrained: { pairwiseF: second.pairwiseF, bcubedF: second.bcubedF },
+        active: second.active,
+      },
     }
     process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`)
   }
@@ -174,6 +177,18 @@ async function main(): Promise<void> {
 }
 
 const percent = (share: number) => (100 * share).toFixed(1)
+
+/** What the gate has compared, and what it said: both models are measured on the same identities, which neither has seen. */
+function gateSentence({ state, pairwiseF, bcubedF, active, heldOut }: Awaited<ReturnType<typeof train>>): string {
+  const figures = (f: { pairwiseF: number; bcubedF: number }) =>
+    `pairwise F ${percent(f.pairwiseF)}, BCubed F ${percent(f.bcubedF)}`
+  const compared = active ? `the active model: ${figures(active)}` : 'no model was active'
+  const said =
+    state === 'REJECTED'
+      ? 'REJECTED by the gate: it is worse, so the active model stays'
+      : `${state}: it is no worse, so the gate lets it pass, and it is now the active one`
+  return `on ${heldOut} identities that no training sees: ${figures({ pairwiseF, bcubedF })}; ${compared}\n   ${said}`
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: the demo looks at answers as a script would
 type Answer = Record<string, any>
@@ -246,18 +261,24 @@ async function train(api: Api, projectId: string) {
   )
   await api.follow('training', startTrainingRun.trainingRun.job.id)
   const { node } = await api.query(
-    'query($id: ID!) { node(id: $id) { ... on TrainingRun { model { id state pairwiseF { value } } } } }',
+    'query($id: ID!) { node(id: $id) { ... on TrainingRun { model { id state pairwiseF { value sampleSize } bcubedF { value } activePairwiseF { value } activeBcubedF { value } } } } }',
     {
       id: startTrainingRun.trainingRun.id,
     },
   )
-  const { id: modelId, state, pairwiseF } = node.model
+  const { id: modelId, state, pairwiseF, bcubedF, activePairwiseF, activeBcubedF } = node.model
   if (state === 'EVALUATED')
     await api.mutate('activateModel', 'ActivateModelInput', 'model { state }', { modelVersionId: modelId })
   return {
     modelId: modelId as string,
     state: state as string,
     pairwiseF: pairwiseF.value as number,
+    bcubedF: bcubedF.value as number,
+    heldOut: pairwiseF.sampleSize as number,
+    /** Of the model that was active before, on the same identities. */
+    active: activePairwiseF
+      ? { pairwiseF: activePairwiseF.value as number, bcubedF: activeBcubedF.value as number }
+      : null,
     seconds: seconds(at),
   }
 }

@@ -6,6 +6,7 @@ import type {
   TrainingRun,
   TrainingTarget,
 } from '../generated/prisma/client.ts'
+import { activeHoldoutOf } from '../services/model-versions.ts'
 import * as trainings from '../services/training-runs.ts'
 import { byId, type PageArgs, pageOf } from './connection.ts'
 import type { Context } from './context.ts'
@@ -41,6 +42,8 @@ export const modelTraining = ({ projectId, trainingRunId }: ModelVersion, _args:
 
 export const pairwiseF = ({ holdout }: ModelVersion) => (holdout as Holdout)?.pairwiseF ?? null
 export const bcubedF = ({ holdout }: ModelVersion) => (holdout as Holdout)?.bcubedF ?? null
+export const activePairwiseF = (model: ModelVersion) => activeHoldoutOf(model)?.pairwiseF ?? null
+export const activeBcubedF = (model: ModelVersion) => activeHoldoutOf(model)?.bcubedF ?? null
 
 export const activeModel = ({ id, activeModelId }: Project, _args: unknown, { load }: Context) =>
   activeModelId ? load.modelVersion.load({ projectId: id, id: activeModelId }) : null

@@ -56,6 +56,17 @@ const ModelVersion = objectType({
       resolve: resolve.pairwiseF,
     })
     t.field('bcubedF', { type: 'Estimate', description: 'BCubed F on the frozen holdout.', resolve: resolve.bcubedF })
+    t.field('activePairwiseF', {
+      type: 'Estimate',
+      description:
+        'Pairwise F of the model that was active when this one was measured, on the same identities: the gate.',
+      resolve: resolve.activePairwiseF,
+    })
+    t.field('activeBcubedF', {
+      type: 'Estimate',
+      description: 'BCubed F of that model, on the same identities.',
+      resolve: resolve.activeBcubedF,
+    })
   },
 })
 

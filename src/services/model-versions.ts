@@ -23,6 +23,15 @@ export interface MeasuredModel {
   readonly summary: Prisma.InputJsonObject
 }
 
+/** How the model that was active then did on the same hold-out; of clustering models that met one. */
+export const activeHoldoutOf = ({ summary }: ModelVersion) =>
+  (summary as { activeHoldout?: MeasuredModel['holdout'] } | null)?.activeHoldout ?? null
+
+const bothF = ({ pairwiseF, bcubedF }: NonNullable<MeasuredModel['holdout']>) => ({
+  pairwiseF: { ...pairwiseF },
+  bcubedF: { ...bcubedF },
+})
+
 const meanF = ({ pairwiseF, bcubedF }: Pick<EvaluationOutput, 'pairwiseF' | 'bcubedF'>) =>
   (pairwiseF.value + bcubedF.value) / 2
 
@@ -44,8 +53,8 @@ export async function createModelVersion(
       trainingRunId: training.id,
       state: holdout === null ? 'CANDIDATE' : isWorse ? 'REJECTED' : 'EVALUATED',
       ...stored,
-      ...(holdout && { holdout: { pairwiseF: { ...holdout.pairwiseF }, bcubedF: { ...holdout.bcubedF } } }),
-      summary: { ...summary, ...(activeHoldout && { activeMeanF: meanF(activeHoldout) }) },
+      ...(holdout && { holdout: bothF(holdout) }),
+      summary: { ...summary, ...(activeHoldout && { activeHoldout: bothF(activeHoldout) }) },
     },
   })
 }

@@ -218,11 +218,12 @@ describe('the whole loop through the API', () => {
     expect(startTrainingRun.userErrors).toEqual([])
     expect(await t.waitForJob(startTrainingRun.trainingRun.job.id)).toMatchObject({ state: 'SUCCEEDED', failure: null })
     const { node } = await t.ok(
-      `query($id: ID!) { node(id: $id) { ... on TrainingRun { lossCurve { step loss } model { id state number pairwiseF { value low high sampleSize } } } } }`,
+      `query($id: ID!) { node(id: $id) { ... on TrainingRun { lossCurve { step loss } model { id state number pairwiseF { value low high sampleSize } activePairwiseF { value } activeBcubedF { value } } } } }`,
       { id: startTrainingRun.trainingRun.id },
     )
     expect(node.lossCurve.length).toBeGreaterThan(3)
-    expect(node.model.state).toBe('EVALUATED')
+    // No model was active before it: the gate had nothing to compare it with.
+    expect(node.model).toMatchObject({ state: 'EVALUATED', activePairwiseF: null, activeBcubedF: null })
     const { activateModel } = await t.ok(
       'mutation($input: ActivateModelInput!) { activateModel(input: $input) { model { state } userErrors { message } } }',
       { input: { modelVersionId: node.model.id, idempotencyKey: key() } },

@@ -1079,6 +1079,8 @@ export interface NexusGenFieldTypes {
     trainingRun: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
     pairwiseF: NexusGenRootTypes['Estimate'] | null; // Estimate
     bcubedF: NexusGenRootTypes['Estimate'] | null; // Estimate
+    activePairwiseF: NexusGenRootTypes['Estimate'] | null; // Estimate
+    activeBcubedF: NexusGenRootTypes['Estimate'] | null; // Estimate
     target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
     identification: NexusGenRootTypes['IdentificationScores'] | null; // IdentificationScores
     activeIdentification: NexusGenRootTypes['IdentificationScores'] | null; // IdentificationScores
@@ -1822,6 +1824,8 @@ export interface NexusGenFieldTypeNames {
     trainingRun: 'TrainingRun'
     pairwiseF: 'Estimate'
     bcubedF: 'Estimate'
+    activePairwiseF: 'Estimate'
+    activeBcubedF: 'Estimate'
     target: 'TrainingTarget'
     identification: 'IdentificationScores'
     activeIdentification: 'IdentificationScores'
