@@ -3,7 +3,7 @@
  * pseudo-labels of up to nine more parts, with the same pseudo-labels shuffled, and with their true labels; measures each on
  * identities and distractors that nothing has seen.
  *
- *   npm run bench:retraining -- [--data omniglot|omniglot-vectors|emoji] [--seeds 1,2,3] [--parts 1,3,5,7,9] [--minutes 10] [--jobs 1] [--write]
+ *   npm run bench:retraining -- [--data omniglot|omniglot-vectors|emoji] [--seeds 1,2,3] [--parts 1,3,5,7,9] [--minutes 10] [--only main|methods] [--jobs 1] [--write]
  *
  * Every finished training is on disk at once, in bench/out/retraining/: a killed or timed-out experiment goes on where it
  * stopped, unless the engine has changed since. --write puts the tables and the plot into docs/.
@@ -44,7 +44,8 @@ const { values } = parseArgs({
     out: { type: 'string', default: join('bench', 'out', 'retraining') },
     write: { type: 'boolean', default: false },
     'only-report': { type: 'boolean', default: false },
-    'only-main': { type: 'boolean', default: false },
+    /** main: AUTO, its control and both bounds. methods: these and all others. Default: these and all choices. */
+    only: { type: 'string' },
     /** Go on although the engine has changed since. */
     mix: { type: 'boolean', default: false },
   },
@@ -107,15 +108,16 @@ async function* unitsOf(seed: Seed): AsyncGenerator<string> {
     await upperArm(seed, count)
     yield armName('true labels', count)
   }
-  if (values['only-main']) return
+  if (values.only === 'main') return
   for (const method of mainMethods.slice(1)) for (const count of parts) yield await arm(method, method, count)
+  for (const method of clusterMethods().filter((name) => !mainMethods.includes(name))) {
+    yield await armIfPossible(method)
+  }
+  if (values.only === 'methods') return
   for (const [name, options] of Object.entries(CHOICES)) yield await arm(name, main, most, options)
   for (const share of [0.1, 0.3]) {
     await correctedArm(seed, main, most, share)
     yield `${100 * share} % corrected`
-  }
-  for (const method of clusterMethods().filter((name) => !mainMethods.includes(name))) {
-    yield await armIfPossible(method)
   }
   for (const count of parts.filter((count) => count !== most)) {
     yield await arm('shuffled', main, count, { isShuffled: true })

@@ -125,6 +125,7 @@ describe('a training of an embedding model', () => {
       vectorLines(20, 6),
       /training needs at least 10 identities with embeddings beside the frozen hold-out/,
     ],
+    ['one identity alone', vectorLines(20, 1), /training needs at least 10 identities with embeddings/],
     [
       'nothing without a label',
       vectorLines(22, 22),
@@ -144,6 +145,49 @@ describe('a training of an embedding model', () => {
     expect(failure).toMatch(message)
     expect(await p.models()).toEqual([])
     expect((await p.project()).activeSpaceId).toBe(p.activeSpaceId)
+  })
+
+  it('fails with a sentence when all clusters are singletons, or when its weights are no longer numbers', async () => {
+    t = await openTestApp({ works: false })
+    const p = await openTraining(vectorLines(34, 22), { steps: 20 })
+    const before = await p.project()
+    const alone: App = {
+      ...p.app,
+      engine: {
+        ...p.app.engine,
+        cluster: async (input, control) => {
+          const result = await p.app.engine.cluster(input, control)
+          return { ...result, labels: Int32Array.from(result.labels.keys()), parent: result.parent.map(() => -1) }
+        },
+      },
+    }
+    await p.run(p.jobId, alone)
+    expect(await p.job(p.jobId)).toMatchObject({
+      state: 'FAILED',
+      failure: expect.stringMatching(
+        /at least 2 clusters of 2 samples or more: .* gave 0 among \d+ unlabelled samples.*confirm more identities first/,
+      ),
+    })
+    // Finite themselves, but their sums are not.
+    const huge: App = {
+      ...p.app,
+      engine: {
+        ...p.app.engine,
+        trainRecognition: (input, control) => {
+          const data = Float32Array.from(input.samples.data, (value) => value * 5e37)
+          return p.app.engine.trainRecognition({ ...input, samples: { ...input.samples, data } }, control)
+        },
+      },
+    }
+    const { jobId } = await p.start('EMBEDDING', { steps: 200 })
+    await p.run(jobId, huge)
+    expect(await p.job(jobId)).toMatchObject({
+      state: 'FAILED',
+      failure: expect.stringMatching(/the training must stay finite: got .*; lower the learning rate/),
+    })
+    expect(await p.models()).toEqual([])
+    expect(await p.spaces()).toHaveLength(1)
+    expect(await p.project()).toEqual(before)
   })
 
   it('learns from pictures where items have no vectors', async () => {
