@@ -366,6 +366,18 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
   stopWatching(job);
   if (job.cancelled) return;
 
+  // Like rows one after the other: those of a cell, or those with like candidates. Given queries are mostly few.
+  Room<int32_t> order(s.symmetric && !inCells ? outputs : 0);
+  if (order.at) {
+    Room<uint64_t> keys(outputs);
+    phase(s, r.threads, [&](int) { sketch(s, outputs, keys.at); });
+    if (job.cancelled) return;
+    orderBySketch(keys.at, outputs, order.at);
+    s.finishOrder = order.at;
+  } else if (inCells && r.searched == 0) {
+    s.finishOrder = r.order;
+  }
+
   s.ids = r.ids;
   s.similarities = r.similarities;
   if (s.k < r.k) {

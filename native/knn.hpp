@@ -114,6 +114,8 @@ struct Search {
   float* similarities;
   /** For each output row its list; null: the same. */
   const int32_t* outputQuery;
+  /** The order in which output rows are finished; null: as they come. */
+  const int32_t* finishOrder;
   /** Shared counters. */
   volatile int64_t next;
   volatile int64_t done;
@@ -607,13 +609,50 @@ inline void sweep(Search& s, const Scratch& scratch) {
   if (s.engine->leave) s.engine->leave();
 }
 
-/** Phase 6: similarities, order, output. */
+/** Scatters ids, so that the least of several is any of them with equal chance. */
+inline uint32_t scattered(uint32_t id) {
+  id = (id ^ (id >> 16)) * 0x7feb352du;
+  id = (id ^ (id >> 15)) * 0x846ca68bu;
+  return id ^ (id >> 16);
+}
+
+/**
+ * Phase 6: a key for each output row that rows with like lists probably share: the least scattered id among its candidates.
+ * Rows finished one after the other then find the rows that they name in cache, which is most of what finishing costs.
+ */
+inline void sketch(Search& s, int64_t outputs, uint64_t* keys) {
+  const int64_t step = 256;
+  for (;;) {
+    const int64_t start = take(&s.next, step);
+    if (start >= outputs || cancelled(s)) return;
+    for (int64_t o = start; o < least(start + step, outputs); o++) {
+      const int64_t q = s.outputQuery ? s.outputQuery[o] : o;
+      const Candidate* list = s.candidates + q * s.capacity;
+      uint32_t lowest = scattered((uint32_t)s.slotRow[slotOfQuery(s, q)]);
+      for (int i = 0; i < s.counts[q]; i++) {
+        if (list[i].score < s.bars[q]) continue;
+        const uint32_t key = scattered((uint32_t)s.slotRow[list[i].slot]);
+        lowest = key < lowest ? key : lowest;
+      }
+      keys[o] = (uint64_t)lowest << 32 | (uint32_t)o;
+    }
+  }
+}
+
+/** After phase 6, by one thread. */
+inline void orderBySketch(uint64_t* keys, int64_t outputs, int32_t* order) {
+  sortAscending(keys, (int)outputs);
+  for (int64_t i = 0; i < outputs; i++) order[i] = (int32_t)(uint32_t)keys[i];
+}
+
+/** Phase 7: similarities, order, output. */
 inline void finish(Search& s, int64_t outputs, const Scratch& scratch) {
   const int64_t step = 64;
   for (;;) {
     const int64_t start = take(&s.next, step);
     if (start >= outputs || cancelled(s)) return;
-    for (int64_t o = start; o < least(start + step, outputs); o++) {
+    for (int64_t at = start; at < least(start + step, outputs); at++) {
+      const int64_t o = s.finishOrder ? s.finishOrder[at] : at;
       const int64_t q = s.outputQuery ? s.outputQuery[o] : o;
       const Candidate* list = s.candidates + q * s.capacity;
       const float* row = s.unit + (int64_t)s.slotRow[slotOfQuery(s, q)] * s.cols;

@@ -4,46 +4,73 @@
 
 namespace tributary {
 
-/** Signed integers up to `limit`, by a scale of the row's own; `bytes` 1 or 2. */
-template <int perWord>
-inline float roundInteger(const float* row, int cols, int words, uint32_t* out, int stride, float* scale, int32_t* offset) {
-  constexpr int bits = 32 / perWord;
-  constexpr float limit = perWord == 4 ? 127.0f : 32767.0f;
+/** What a row is multiplied by so that its values become int16. A product of two rows must stay below 2^31: their length, rounding included, below 46340. */
+inline float int16Scale(float most, float square, int cols) {
+  const float up = 32767.0f / most, longest = (46330.0f - 0.5f * __builtin_sqrtf((float)cols)) / __builtin_sqrtf(square);
+  return up < longest ? up : longest;
+}
+
+/** From the sum of squares of what rounding moved, an upper bound of their length. */
+inline float movedAtMost(float square, int cols) { return __builtin_sqrtf(square) * (1.0001f + 1.2e-7f * (float)cols) + 1e-7f; }
+
+/** Rounds a value to an int16 in half `v` of the word; returns the square of what it was moved. */
+inline float roundOne(float value, float up, float down, uint32_t& word, int v) {
+  // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even.
+  const float shifted = value * up + 12582912.0f, whole = shifted - 12582912.0f, d = value - whole * down;
+  word |= ((asBits(shifted) - 0x4b400000u) & 0xffffu) << (16 * v);
+  return d * d;
+}
+
+/** Signed 16-bit integers, by a scale of the row's own. */
+inline float roundInt16(const float* row, int cols, int words, uint32_t* out, int stride, float* scale, int32_t* offset) {
+  float most = 0, square = 0;
+  for (int c = 0; c < cols; c++) {
+    const float size = row[c] < 0 ? -row[c] : row[c];
+    most = size > most ? size : most;
+    square += row[c] * row[c];
+  }
+  const float up = int16Scale(most, square, cols), down = 1.0f / up;
+  float moved = 0;
+  for (int w = 0; w < words; w++) {
+    uint32_t word = 0;
+    for (int v = 0; v < 2; v++) {
+      const int c = w * 2 + v;
+      if (c >= cols) break;
+      moved += roundOne(row[c], up, down, word, v);
+    }
+    out[(int64_t)w * stride] = word;
+  }
+  *scale = down;
+  *offset = 0;
+  return movedAtMost(moved, cols);
+}
+
+/** Signed 8-bit integers, by a scale of the row's own, stored with 128 added. */
+inline float roundInt8(const float* row, int cols, int words, uint32_t* out, int stride, float* scale, int32_t* offset) {
   float most = 0;
   for (int c = 0; c < cols; c++) {
     const float size = row[c] < 0 ? -row[c] : row[c];
     most = size > most ? size : most;
   }
-  float up = limit / most;
-  // With int16 a product of two rows must stay below 2^31: their length, rounding included, below 46340.
-  if (perWord == 2) {
-    float square = 0;
-    for (int c = 0; c < cols; c++) square += row[c] * row[c];
-    const float longest = (46330.0f - 0.5f * __builtin_sqrtf((float)cols)) / __builtin_sqrtf(square);
-    up = up < longest ? up : longest;
-  }
-  const float down = 1.0f / up;
+  const float up = 127.0f / most, down = 1.0f / up;
   float moved = 0;
   int32_t sum = 0;
   for (int w = 0; w < words; w++) {
     uint32_t word = 0;
-    for (int v = 0; v < perWord; v++) {
-      const int c = w * perWord + v;
+    for (int v = 0; v < 4; v++) {
+      const int c = w * 4 + v;
       if (c >= cols) break;
-      // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even.
-      const float shifted = row[c] * up + 12582912.0f;
-      const float whole = shifted - 12582912.0f;
+      const float shifted = row[c] * up + 12582912.0f, whole = shifted - 12582912.0f, d = row[c] - whole * down;
       const int32_t q = (int32_t)(asBits(shifted) - 0x4b400000u);
-      const float d = row[c] - whole * down;
       moved += d * d;
       sum += q;
-      word |= ((uint32_t)q & (0xffffffffu >> (32 - bits))) << (bits * v);
+      word |= ((uint32_t)q & 0xffu) << (8 * v);
     }
-    out[(int64_t)w * stride] = perWord == 4 ? word ^ 0x80808080u : word;
+    out[(int64_t)w * stride] = word ^ 0x80808080u;
   }
   *scale = down;
-  *offset = perWord == 4 ? 128 * sum : 0;
-  return __builtin_sqrtf(moved) * (1.0001f + 1.2e-7f * (float)cols) + 1e-7f;
+  *offset = 128 * sum;
+  return movedAtMost(moved, cols);
 }
 
 inline bool hitsPlain(const float* c, int rows, const float* rowBars, const float* columnBars, uint32_t valid, uint32_t* rowHits,

@@ -102,7 +102,7 @@ static double dotWasm(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-static const Engine WASM = {"wasm-int16", 2, 4, 1, 0, 0, roundInteger<2>, tileWasm, hitsWasm, countPlain, dotWasm, nullptr, nullptr, false, false};
+static const Engine WASM = {"wasm-int16", 2, 4, 1, 0, 0, roundInt16, tileWasm, hitsWasm, countPlain, dotWasm, nullptr, nullptr, false, false};
 
 /** A search with the memory of its threads, and what the other phases need. */
 struct Work {
