@@ -402,13 +402,13 @@ const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInt8, 
 
 // ---- AMX -----------------------------------------------------------------------------------------------------------
 // 32 x 32 products in four tile registers; two more hold the left rows, two the panel, whose layout is that of bfloat16
-// in AVX-512. With TRIBUTARY_EMULATE_AMX the tile instructions are plain code, so that the indexing can be tested on
-// machines without them.
+// in AVX-512. With TRIBUTARY_EMULATE the tile instructions are plain code, so that the indexing can be tested on machines
+// without them.
 
-#if TRIBUTARY_EMULATE_AMX
+#if TRIBUTARY_EMULATE
 struct TileRegister { uint32_t word[16][16]; };
 static thread_local TileRegister tileRegisters[8];
-#define TILE_TARGET TARGET(AVX512)
+#define TILE_TARGET
 inline void tileZero(int t) { memset(&tileRegisters[t], 0, sizeof(TileRegister)); }
 inline void tileLoad(int t, const void* from, int stride) {
   for (int r = 0; r < 16; r++) memcpy(tileRegisters[t].word[r], (const char*)from + r * stride, 64);
@@ -479,7 +479,9 @@ inline void tileAmx(const uint32_t* left, const uint32_t* right, int words, cons
   TILE_STORE(3, c + 16 * PANEL + 16, PANEL * 4);
 }
 
+#if !TRIBUTARY_EMULATE
 const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, countAvx512, dotAvx512, enterTiles, leaveTiles, true, false};
+#endif
 
 inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t* r) {
   __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
@@ -496,9 +498,7 @@ inline bool savesState(uint32_t mask) {
 }
 
 inline bool grantsTiles() {
-#if TRIBUTARY_EMULATE_AMX
-  return true;
-#elif defined(__linux__) && defined(SYS_arch_prctl)
+#if defined(__linux__) && defined(SYS_arch_prctl)
   constexpr int ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18;
   return savesState(0x60000) && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 #else
@@ -507,10 +507,20 @@ inline bool grantsTiles() {
 }
 #endif
 
+}  // namespace tributary
+
+#if TRIBUTARY_EMULATE
+#include "emulated.hpp"
+#endif
+
+namespace tributary {
+
 /** The engines this processor can run, fastest first. */
 inline int availableEngines(const Engine** out) {
   int n = 0;
-#if TRIBUTARY_X86
+#if TRIBUTARY_EMULATE
+  n = emulatedEngines(out);
+#elif TRIBUTARY_X86
   uint32_t one[4], seven[4], sevenOne[4], top[4];
   cpuid(0, 0, top);
   cpuid(1, 0, one);
@@ -522,11 +532,7 @@ inline int availableEngines(const Engine** out) {
   const bool avx512 = avx2 && (seven[1] >> 16 & 1) && (seven[1] >> 17 & 1) && (seven[1] >> 30 & 1) && (seven[1] >> 31 & 1) &&
                       savesState(0xe6);
   const bool vnni = avx512 && (seven[2] >> 11 & 1);
-#if TRIBUTARY_EMULATE_AMX
-  const bool amx = avx512;
-#else
   const bool amx = avx512 && (seven[3] >> 22 & 1) && (seven[3] >> 24 & 1);
-#endif
   if (amx && grantsTiles()) out[n++] = &AMX_BF16;
   if (vnni) {
     out[n++] = &AVX512_INT8;

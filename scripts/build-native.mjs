@@ -2,8 +2,8 @@
  * Compiles the native kernels with the system's C++ compiler, without node-gyp. Runs when the package is installed.
  *
  * The kernels are optional: without a compiler or Node's headers this prints one line and succeeds, and the portable
- * WebAssembly kernels are used. `--strict` fails instead; a build newer than its sources is left alone; `--emulate-amx` builds a test addon whose tile instructions
- * are plain code; CXX names another compiler, NODE_INCLUDE other headers.
+ * WebAssembly kernels are used. `--strict` fails instead; a build newer than its sources is left alone; `--emulate` builds
+ * a test addon whose AVX-512 and AMX instructions are plain code; CXX names another compiler, NODE_INCLUDE other headers.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const strict = process.argv.includes('--strict')
-const emulateAmx = process.argv.includes('--emulate-amx')
-const output = join(root, 'native', 'build', emulateAmx ? 'kernels-emulated-amx.node' : 'kernels.node')
+const emulate = process.argv.includes('--emulate')
+const output = join(root, 'native', 'build', emulate ? 'kernels-emulated.node' : 'kernels.node')
 
 function main() {
   if (process.platform === 'win32') return giveUp('Windows has no build recipe yet')
@@ -28,7 +28,7 @@ function main() {
   const compiler = process.env.CXX ?? 'c++'
   const flags = ['-O3', '-std=c++17', '-fPIC', '-shared', '-pthread', '-fno-math-errno', '-Wall', '-Wno-psabi']
   if (process.platform === 'darwin') flags.push('-undefined', 'dynamic_lookup')
-  if (emulateAmx) flags.push('-DTRIBUTARY_EMULATE_AMX=1')
+  if (emulate) flags.push('-DTRIBUTARY_EMULATE=1')
   const run = spawnSync(compiler, [...flags, `-I${include}`, '-o', temporary, join(root, 'native', 'addon.cc')], {
     encoding: 'utf8',
   })

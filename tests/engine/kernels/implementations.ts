@@ -4,7 +4,7 @@ import { createNativeKernels, nativeEngines } from '../../../src/engine/kernels/
 import { createPortableKernels } from '../../../src/engine/kernels/portable.ts'
 import { referenceKernels } from '../../../src/engine/kernels/reference.ts'
 
-const EMULATED_AMX = new URL('../../../native/build/kernels-emulated-amx.node', import.meta.url)
+const EMULATED = new URL('../../../native/build/kernels-emulated.node', import.meta.url)
 
 /** Every implementation this machine can run; builds the addon where a compiler is. */
 export async function implementations(): Promise<{ all: Kernels[]; missing: string[] }> {
@@ -22,10 +22,11 @@ export async function implementations(): Promise<{ all: Kernels[]; missing: stri
     all.push(...nativeEngines().map((engine) => createNativeKernels({ engine })))
     all.push(createNativeKernels())
   })
-  build(['--emulate-amx'])
-  attempt('amx-bf16 in emulation', () => {
-    const kernels = createNativeKernels({ engine: 'amx-bf16', addon: EMULATED_AMX })
-    all.push({ ...kernels, name: 'native-amx-bf16 in emulation' })
+  build(['--emulate'])
+  attempt('engines in emulation', () => {
+    for (const engine of nativeEngines(EMULATED).filter((name) => name !== 'scalar')) {
+      all.push({ ...createNativeKernels({ engine, addon: EMULATED }), name: `native-${engine} in emulation` })
+    }
   })
   return { all, missing }
 }
