@@ -2,9 +2,10 @@
  * Times the engine phase by phase on seeded synthetic features, and against faiss, torch and scikit-learn where Debian's
  * packages are installed.
  *
- *   npx tsx bench/engine.ts --n 100000 [--probes 64] [--threads 2] [--rounds 2] [--no-peers] [--no-exact]
+ *   npx tsx bench/engine.ts --n 100000 [--probes 64] [--threads 2] [--rounds 2] [--no-peers] [--no-exact] [--no-gcn-e]
  *
- * Weights are untrained: they cost what trained ones cost. Prints a table, writes JSON to bench/out/.
+ * Above a million rows: by cells, GCN-V and partition only, on disk in --folder, where the same command goes on after an
+ * interruption. Weights are untrained: they cost what trained ones cost. Prints a table, writes JSON to bench/out/.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -21,11 +22,14 @@ import { loadKernels } from '../src/engine/kernels/select.ts'
 import { treePartition } from '../src/engine/partition/tree-partition.ts'
 import type { Matrix, NeighbourLists } from '../src/engine/types.ts'
 import { cpuSeconds, createStopwatch } from './clock.ts'
+import { runLarge } from './engine-large.ts'
 import { syntheticFeatures } from './features.ts'
 import { timeGcnSteps } from './gcn-step.ts'
 import { type PeerAnswer, type Peers, startPeers } from './peers.ts'
 
 const SAMPLE = 1000
+/** More rows are not held in memory. */
+const MOST_ROWS_HELD = 1_000_000
 
 const { values } = parseArgs({
   options: {
@@ -41,6 +45,7 @@ const { values } = parseArgs({
     'no-peers': { type: 'boolean', default: false },
     'no-exact': { type: 'boolean', default: false },
     'no-gcn-e': { type: 'boolean', default: false },
+    folder: { type: 'string' },
   },
 })
 const [n, cols, k, seed, probes] = [values.n, values.cols, values.k, values.seed, values.probes].map(Number)
@@ -55,6 +60,11 @@ const stopwatch = createStopwatch(({ phase, seconds, cpuSeconds, peakRssMiB }) =
   row(phase, seconds.toFixed(2), cpuSeconds.toFixed(2), String(peakRssMiB)),
 )
 row('phase', 'seconds', 'cpu s', 'peak MiB')
+if (n > MOST_ROWS_HELD || values.folder) {
+  const folder = values.folder ?? `bench/out/engine-${n}`
+  write(await runLarge({ n, cols, k, seed, probes, threads, folder }))
+  process.exit()
+}
 
 const data = await stopwatch.measure('features (not counted)', () => syntheticFeatures(n, cols, seed))
 const x = data.features
@@ -97,10 +107,14 @@ const report = {
   phases: stopwatch.times,
   ratios,
 }
-mkdirSync('bench/out', { recursive: true })
-const file = `bench/out/engine-${n}.json`
-writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
-console.log(`written to ${file}`)
+write(report)
+
+function write(report: object): void {
+  mkdirSync('bench/out', { recursive: true })
+  const file = `bench/out/engine-${n}.json`
+  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
+  console.log(`written to ${file}`)
+}
 
 interface Ratio {
   readonly work: string

@@ -12,6 +12,15 @@ export interface LabelledFeatures {
   readonly sizesFrom: 'deepfashion' | 'lognormal'
 }
 
+/** Rows that are made where they are needed, so that millions need never be in memory together. */
+export interface FeatureSource extends Omit<LabelledFeatures, 'features'> {
+  /** Rows [first, first + count): the same values whichever way the whole is cut. */
+  rows(first: number, count: number): Matrix
+}
+
+/** A million normals serve billions of values. */
+const BANK = 1 << 20
+
 /**
  * Unit rows in classes with long-tail sizes, in random order.
  *
@@ -19,39 +28,55 @@ export interface LabelledFeatures {
  * 1 / (1 + noise^2). Class directions form families that share half of their variance, so that some classes are hard to
  * tell apart.
  */
-export function syntheticFeatures(n: number, cols: number, seed: number, noise = 1): LabelledFeatures {
+export function featureSource(n: number, cols: number, seed: number, noise = 1): FeatureSource {
   const rng = createRng(seed)
   const [sizes, sizesFrom] = classSizes(n, rng)
-  const order = rng.shuffle(Int32Array.from({ length: n }, (_, i) => i))
   const labels = new Int32Array(n)
-  const data = new Float32Array(n * cols)
-  const familyCount = Math.max(1, Math.ceil(sizes.length / 20))
-  const families = normals(rng, familyCount * cols)
-  const bank = normals(rng, 1 << 20)
+  for (let label = 0, row = 0; label < sizes.length; row += sizes[label++]) labels.fill(label, row, row + sizes[label])
+  rng.shuffle(labels)
+  const bank = normals(rng, BANK)
+  // Each vector is read from the bank at a place and in steps of its own: no two read the same sequence.
+  const families = places(rng, Math.max(1, Math.ceil(sizes.length / 20)))
+  const family = Int32Array.from(sizes, () => rng.int(families.at.length))
+  const classes = places(rng, sizes.length)
+  const own = places(rng, n)
 
-  let next = 0
-  for (let label = 0; label < sizes.length; label++) {
-    const family = rng.int(familyCount) * cols
-    const centre = normals(rng, cols)
-    for (let c = 0; c < cols; c++) centre[c] = (centre[c] + families[family + c]) * Math.SQRT1_2
-    for (let member = 0; member < sizes[label]; member++) {
-      const row = order[next++]
-      labels[row] = label
-      // Noise is read from a bank of normals at a random place with a random step: a million draws serve billions of
-      // values, and two rows never read the same sequence.
-      const at = rng.int(bank.length)
-      const step = 2 * rng.int(4096) + 1
+  function rows(first: number, count: number): Matrix {
+    const data = new Float32Array(count * cols)
+    for (let i = 0; i < count; i++) {
+      const row = first + i
+      const label = labels[row]
+      let [a, b, c] = [families.at[family[label]], classes.at[label], own.at[row]]
+      const [aStep, bStep, cStep] = [families.step[family[label]], classes.step[label], own.step[row]]
       let square = 0
-      for (let c = 0; c < cols; c++) {
-        const value = centre[c] + noise * bank[(at + c * step) & (bank.length - 1)]
-        data[row * cols + c] = value
+      for (let at = i * cols; at < (i + 1) * cols; at++) {
+        const value = (bank[a] + bank[b]) * Math.SQRT1_2 + noise * bank[c]
+        data[at] = value
         square += value * value
+        a = (a + aStep) & (BANK - 1)
+        b = (b + bStep) & (BANK - 1)
+        c = (c + cStep) & (BANK - 1)
       }
       const scale = 1 / Math.sqrt(square)
-      for (let c = row * cols; c < (row + 1) * cols; c++) data[c] *= scale
+      for (let at = i * cols; at < (i + 1) * cols; at++) data[at] *= scale
     }
+    return { data, rows: count, cols }
   }
-  return { features: { data, rows: n, cols }, labels, classes: sizes.length, sizesFrom }
+  return { rows, labels, classes: sizes.length, sizesFrom }
+}
+
+/** All rows of `featureSource`. */
+export function syntheticFeatures(n: number, cols: number, seed: number, noise = 1): LabelledFeatures {
+  const { rows, ...rest } = featureSource(n, cols, seed, noise)
+  return { features: rows(0, n), ...rest }
+}
+
+/** Where in the bank each of `count` vectors begins, and its odd steps. */
+function places(rng: Rng, count: number): { at: Int32Array; step: Int32Array } {
+  return {
+    at: Int32Array.from({ length: count }, () => rng.int(BANK)),
+    step: Int32Array.from({ length: count }, () => 2 * rng.int(BANK / 2) + 1),
+  }
 }
 
 function classSizes(n: number, rng: Rng): [number[], 'deepfashion' | 'lognormal'] {

@@ -256,6 +256,7 @@ EXPORT("layOut") int32_t layOut(Work* w, int32_t k, const int32_t* queries, doub
       }
     }
     s.outputQuery = rowSlot;
+    if (searched == 0) s.finishOrder = order;
   }
   s.slotRow = slotRow;
   s.queries = queries ? (int64_t)queryCount : s.blockStart[s.listedBlocks];
