@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { product, productTransposedLeft, productTransposedRight } from './products.ts'
+import { columnSums, product, productTransposedLeft, productTransposedRight } from './products.ts'
 
 /**
  * Forward and backward passes of the layers both networks share. They are written out because the wasm backend lacks
@@ -28,7 +28,7 @@ export function convBackward(cache: ConvCache, outputGradient: tf.Tensor2D, weig
   const before = tf.mul(outputGradient, tf.step(cache.output)) as tf.Tensor2D
   return {
     weight: productTransposedLeft(cache.input, before),
-    bias: tf.sum(before, 0),
+    bias: columnSums(before),
     input: wantsInput ? productTransposedRight(before, weight) : undefined,
   }
 }
@@ -67,10 +67,10 @@ export function headBackward(cache: HeadCache, outputGradient: tf.Tensor2D, p: H
   const hidden = tf.mul(activated, tf.add(tf.step(cache.hidden), tf.mul(negative, p.slope))) as tf.Tensor2D
   return {
     hiddenWeight: productTransposedLeft(cache.input, hidden),
-    hiddenBias: tf.sum(hidden, 0),
-    slope: tf.sum(tf.mul(activated, tf.mul(negative, cache.hidden)), 0),
+    hiddenBias: columnSums(hidden),
+    slope: columnSums(tf.mul(activated, tf.mul(negative, cache.hidden)) as tf.Tensor2D),
     outputWeight: productTransposedLeft(cache.activated, outputGradient),
-    outputBias: tf.sum(outputGradient, 0),
+    outputBias: columnSums(outputGradient),
     input: productTransposedRight(hidden, p.hiddenWeight),
   }
 }
