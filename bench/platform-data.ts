@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import type { ClusterResult } from '../src/engine/index.ts'
 import { createRng } from '../src/engine/rng.ts'
 import type { Matrix } from '../src/engine/types.ts'
@@ -14,6 +15,27 @@ export async function writeManifest(file: string, { data, rows, cols }: Matrix):
       text += `{"externalKey":"item-${row}","embedding":"${bytes.toString('base64')}"}\n`
     }
     if (!out.write(text)) await once(out, 'drain')
+  }
+  out.end()
+  await once(out, 'finish')
+}
+
+/** The same rows as `NAME.npy` with `NAME.keys.txt` beside it. */
+export async function writeMatrix(file: string, { data, rows, cols }: Matrix): Promise<void> {
+  const keys = Array.from({ length: rows }, (_, row) => `item-${row}\n`)
+  await writeFile(file.replace(/\.npy$/, '.keys.txt'), keys)
+  const out = createWriteStream(file)
+  const head = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${cols}), }`
+  // Magic, version and length take 10 bytes; the whole header is a multiple of 64.
+  const length = Math.ceil((head.length + 11) / 64) * 64 - 10
+  const size = Buffer.alloc(2)
+  size.writeUInt16LE(length)
+  out.write(
+    Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), size, Buffer.from(`${head.padEnd(length - 1)}\n`)]),
+  )
+  for (let from = 0; from < rows; from += 4096) {
+    const values = data.subarray(from * cols, Math.min(rows, from + 4096) * cols)
+    if (!out.write(Buffer.from(values.buffer, values.byteOffset, values.byteLength))) await once(out, 'drain')
   }
   out.end()
   await once(out, 'finish')

@@ -3,6 +3,10 @@
  * server. Prints a table and writes JSON.
  *
  * Usage: npm run bench:platform -- [--n 100000] [--clients 20] [--seconds 20] [--pause 1000] [--json FILE] [--folder DIR]
+ *          [--keep] [--reuse NAME] [--only similarity,identity,review,matrix]
+ * `--keep` leaves the database as it was before the clients came and prints its name; `--reuse NAME` measures on a copy of
+ * such a one, without importing and publishing again; `--only` names what is measured; `--top N` prints the N heaviest
+ * statements of each phase.
  * Needs PostgreSQL 17 with pgvector: its own by scripts/pg17.sh, or the server of DATABASE_URL (which needs
  * pg_stat_statements for the counts of statements).
  */
@@ -16,14 +20,15 @@ import pg from 'pg'
 import { loadConfig } from '../src/config.ts'
 import { loadKernels } from '../src/engine/kernels/select.ts'
 import { createRng } from '../src/engine/rng.ts'
+import type { Matrix } from '../src/engine/types.ts'
 import { openApp } from '../src/open-app.ts'
-import { encodeId } from '../src/resolvers/global-id.ts'
+import { decodeRoot, encodeId, encodeRoot } from '../src/resolvers/global-id.ts'
 import { newId } from '../src/services/id.ts'
 import { writeRunResult } from '../src/services/run-result.ts'
 import { refreshStatistics } from '../src/services/statistics.ts'
 import { createUserWithToken } from '../src/services/users.ts'
 import { syntheticFeatures } from './features.ts'
-import { proposeClusters, writeManifest } from './platform-data.ts'
+import { proposeClusters, writeManifest, writeMatrix } from './platform-data.ts'
 import { type Api, connect, drive, type Latencies, summarise } from './platform-load.ts'
 import { cpuSecondsOf, rssMiB, startApi, startDatabase } from './platform-processes.ts'
 
@@ -36,8 +41,12 @@ const { values } = parseArgs({
     json: { type: 'string' },
     folder: { type: 'string' },
     keep: { type: 'boolean', default: false },
+    reuse: { type: 'string' },
+    top: { type: 'string', default: '0' },
+    only: { type: 'string', default: 'similarity,identity,review,matrix' },
   },
 })
+const wanted = new Set(values.only.split(','))
 const n = Number(values.n)
 const clientCount = Number(values.clients)
 const seconds = Number(values.seconds)
@@ -48,6 +57,7 @@ const NEIGHBOURS = 10
 /** Tasks in one batch of an annotator, and their kinds: pairs, which most questions are. */
 const BATCH = 10
 const KINDS = ['EDGE', 'MERGE']
+const WARM_UP_SECONDS = 4
 /** Similarity searches whose recall is measured. */
 const QUERIES = 200
 
@@ -91,7 +101,7 @@ const server = startDatabase(path.join(folder, 'pg17'), PORT)
 const name = `bench_${randomBytes(4).toString('hex')}`
 const admin = new pg.Client({ connectionString: server.url })
 await admin.connect()
-await admin.query(`CREATE DATABASE "${name}"`)
+await admin.query(`CREATE DATABASE "${name}"${values.reuse ? ` TEMPLATE "${values.reuse}" STRATEGY file_copy` : ''}`)
 const hasStatements = await admin.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements').then(
   () => true,
   () => false,
@@ -126,24 +136,9 @@ async function main(): Promise<void> {
   say('synthetic features', `${classes} classes, sizes from ${sizesFrom}, ${since(made)} s`)
   const { secret, user } = await createUserWithToken(app, 'Engineer')
   const engineer = connect(api.url, secret)
-  const { createProject } = await engineer.ask(
-    'mutation($input: CreateProjectInput!) { createProject(input: $input) { project { id } userErrors { message } } }',
-    { input: { name: 'Scale', embeddingDimension: DIMENSION, idempotencyKey: randomUUID() } },
-  )
-  const project: string = createProject.project.id
-  const { id: projectId, activeSpaceId } = await app.prisma.project.findFirstOrThrow()
-
-  await importItems(engineer, projectId, project, features)
-  await buildIndex(engineer, projectId)
-  const itemIds = await readItemIds(projectId)
-  await publishRun(
-    engineer,
-    { projectId, project, spaceId: activeSpaceId, userId: user.id },
-    itemIds,
-    features,
-    labels,
-    classes,
-  )
+  const { projectId, project, itemIds } = values.reuse
+    ? await reopen(user.id)
+    : await build(engineer, user.id, features, labels, classes)
 
   const clients: Api[] = []
   for (let i = 0; i < clientCount; i++) {
@@ -151,10 +146,89 @@ async function main(): Promise<void> {
     await app.prisma.membership.create({ data: { projectId, userId: made.user.id, role: 'ANNOTATOR' } })
     clients.push(connect(api.url, made.secret))
   }
-  await measureSimilarity(clients, projectId, project, itemIds, features)
-  await measureIdentityPage(clients, projectId)
-  await measureReview(clients, project, labels)
+  if (wanted.has('similarity')) await measureSimilarity(clients, projectId, project, itemIds, features)
+  if (wanted.has('identity')) await measureIdentityPage(clients, projectId)
+  if (wanted.has('review')) await measureReview(clients, project, labels)
+  if (wanted.has('matrix')) await importMatrix(engineer, features)
   for (const client of [engineer, ...clients]) client.close()
+}
+
+interface Built {
+  readonly projectId: string
+  readonly project: string
+  readonly itemIds: string[]
+}
+
+const CREATE_PROJECT = `mutation($input: CreateProjectInput!) {
+  createProject(input: $input) { project { id } userErrors { message } } }`
+
+async function createProject(client: Api, projectName: string): Promise<string> {
+  const input = { name: projectName, embeddingDimension: DIMENSION, idempotencyKey: randomUUID() }
+  return (await client.ask(CREATE_PROJECT, { input })).createProject.project.id
+}
+
+/** Everything that lies behind a project that people work on. */
+async function build(
+  engineer: Api,
+  userId: string,
+  features: Matrix,
+  labels: Int32Array,
+  classes: number,
+): Promise<Built> {
+  const project = await createProject(engineer, 'Scale')
+  const { id: projectId, activeSpaceId } = await app.prisma.project.findFirstOrThrow()
+  const manifest = path.join(work, 'items.jsonl')
+  await writeManifest(manifest, features)
+  const figures = await importItems(engineer, project, manifest)
+  report.import = figures
+  say('import (JSONL, base64)', figures)
+  check('import, embeddings a second', figures.rowsPerSecond, '>=', 20_000, '/s')
+  const growth = figures.peakRssMiBRest - figures.peakRssMiBFirstThird
+  check('import, growth of memory after the first third', growth, '<', 200, 'MiB')
+  rmSync(manifest)
+  await buildIndex(engineer, projectId)
+  const itemIds = await readItemIds(projectId)
+  await publishRun(engineer, { projectId, project, spaceId: activeSpaceId, userId }, itemIds, features, labels, classes)
+  if (values.keep) await keepCopy()
+  return { projectId, project, itemIds }
+}
+
+/** A copy of the database as it is now, for later runs. */
+async function keepCopy(): Promise<void> {
+  const kept = `kept_${n}_${randomBytes(2).toString('hex')}`
+  // A copy needs a source that nobody is connected to; what was connected comes back by itself.
+  await admin.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS false`)
+  try {
+    await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [name])
+    await admin.query(`CREATE DATABASE "${kept}" TEMPLATE "${name}" STRATEGY file_copy`)
+  } finally {
+    await admin.query(`ALTER DATABASE "${name}" ALLOW_CONNECTIONS true`)
+  }
+  say('kept', `${kept}: --reuse ${kept} measures on a copy of it`)
+}
+
+/** The project of a kept database. */
+async function reopen(userId: string): Promise<Built> {
+  const { id: projectId } = await app.prisma.project.findFirstOrThrow()
+  await app.prisma.membership.create({ data: { projectId, userId, role: 'ENGINEER' } })
+  const itemIds = await readItemIds(projectId)
+  if (itemIds.length !== n || !itemIds[n - 1]) throw new Error(`${values.reuse} has another number of items than ${n}`)
+  await admin.query('CREATE EXTENSION IF NOT EXISTS pg_prewarm')
+  await app.prisma.$executeRaw`CREATE EXTENSION IF NOT EXISTS pg_prewarm`
+  await app.prisma.$queryRaw`SELECT sum(pg_prewarm(oid::regclass))::text FROM pg_class
+    WHERE relkind IN ('r', 'i', 't') AND relnamespace = 'public'::regnamespace`
+  return { projectId, project: encodeRoot('Project', projectId), itemIds }
+}
+
+/** The same vectors as a matrix file with a file of keys, into a project of its own. */
+async function importMatrix(engineer: Api, features: Matrix): Promise<void> {
+  const project = await createProject(engineer, 'Matrix')
+  const file = path.join(work, 'matrix.npy')
+  await writeMatrix(file, features)
+  const figures = await importItems(engineer, project, file)
+  report.importMatrix = figures
+  say('import (.npy with keys)', figures)
+  check('import of a matrix, embeddings a second', figures.rowsPerSecond, '>=', 20_000, '/s')
 }
 
 const load = () => round(loadavg()[0] as number)
@@ -172,21 +246,15 @@ async function settled(client: Api, jobId: string, onLook: (completed: number) =
   }
 }
 
-async function importItems(
-  client: Api,
-  projectId: string,
-  project: string,
-  features: { data: Float32Array; rows: number; cols: number },
-): Promise<void> {
-  const manifest = path.join(work, 'items.jsonl')
-  await writeManifest(manifest, features)
+/** Imports a file of n rows through the API, into an empty project. */
+async function importItems(client: Api, project: string, file: string) {
   const [apiCpu, databaseCpu] = [cpuSecondsOf(api.pid), cpuSecondsOf(server.pid)]
   const { startImport } = await client.ask(
     'mutation($input: StartImportInput!) { startImport(input: $input) { job { id } userErrors { message } } }',
     {
       input: {
         projectId: project,
-        manifestUrl: pathToFileURL(manifest).href,
+        manifestUrl: pathToFileURL(file).href,
         onExisting: 'REJECT',
         idempotencyKey: randomUUID(),
       },
@@ -194,27 +262,21 @@ async function importItems(
   )
   const memory: { completed: number; rss: number }[] = []
   await settled(client, startImport.job.id, (completed) => memory.push({ completed, rss: rssMiB(api.pid) }))
+  const cpu = { api: cpuSecondsOf(api.pid) - apiCpu, database: cpuSecondsOf(server.pid) - databaseCpu }
+  const projectId = decodeRoot('Project', project)
   const job = await app.prisma.job.findFirstOrThrow({ where: { projectId, kind: 'import' } })
   const took = ((job.finishedAt as Date).getTime() - (job.startedAt as Date).getTime()) / 1000
   const stored = await app.prisma.embedding.count({ where: { projectId } })
   if (stored !== n) throw new Error(`the import stored ${stored} embeddings: expected ${n}`)
-  const rate = Math.round(stored / took)
-  const early = Math.max(...memory.filter(({ completed }) => completed <= n / 3).map(({ rss }) => rss))
-  const late = Math.max(...memory.filter(({ completed }) => completed > n / 3).map(({ rss }) => rss))
-  const figures = {
+  return {
     seconds: round(took),
-    rowsPerSecond: rate,
-    apiCpuMicrosPerRow: round((1e6 * (cpuSecondsOf(api.pid) - apiCpu)) / n),
-    databaseCpuMicrosPerRow: round((1e6 * (cpuSecondsOf(server.pid) - databaseCpu)) / n),
-    peakRssMiBFirstThird: early,
-    peakRssMiBRest: late,
+    rowsPerSecond: Math.round(stored / took),
+    apiCpuMicrosPerRow: round((1e6 * cpu.api) / n),
+    databaseCpuMicrosPerRow: round((1e6 * cpu.database) / n),
+    peakRssMiBFirstThird: Math.max(...memory.filter(({ completed }) => completed <= n / 3).map(({ rss }) => rss)),
+    peakRssMiBRest: Math.max(...memory.filter(({ completed }) => completed > n / 3).map(({ rss }) => rss)),
     load: load(),
   }
-  report.import = figures
-  say('import (JSONL, base64)', figures)
-  check('import, embeddings a second', rate, '>=', 20_000, '/s')
-  check('import, growth of memory after the first third', late - early, '<', 200, 'MiB')
-  rmSync(manifest)
 }
 
 async function buildIndex(client: Api, projectId: string): Promise<void> {
@@ -260,7 +322,7 @@ async function publishRun(
   client: Api,
   place: Place,
   itemIds: string[],
-  features: { data: Float32Array; rows: number; cols: number },
+  features: Matrix,
   labels: Int32Array,
   classes: number,
 ): Promise<void> {
@@ -366,16 +428,48 @@ async function phase(
 ): Promise<Latencies & { cpuMs: number }> {
   const cpu = () => cpuSecondsOf(api.pid) + (server.pid ? cpuSecondsOf(server.pid) : 0)
   const before = cpu()
+  const apiBefore = cpuSecondsOf(api.pid)
+  const heaviest = await watchStatements()
   const found = await drive(operations, { seconds, pauseMs: pause })
   const figures = {
     ...found,
     cpuMs: round((1000 * (cpu() - before)) / found.count),
+    apiCpuMs: round((1000 * (cpuSecondsOf(api.pid) - apiBefore)) / found.count),
     rss: rssMiB(api.pid),
     load: load(),
   }
   phases[what] = figures
   say(what, figures)
+  await heaviest(found.count)
   return figures
+}
+
+/** Prints what the heaviest statements have taken since the call, by operation. */
+async function watchStatements(): Promise<(operations: number) => Promise<void>> {
+  const count = Number(values.top)
+  if (count === 0 || !hasStatements) return async () => {}
+  const read = async () => {
+    const { rows } = await admin.query<{ query: string; calls: number; ms: number }>(
+      `SELECT s.query, sum(s.calls)::float8 AS calls, sum(s.total_exec_time + s.total_plan_time) AS ms
+       FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1 GROUP BY 1`,
+      [name],
+    )
+    return new Map(rows.map((row) => [row.query, row]))
+  }
+  const before = await read()
+  return async (operations) => {
+    const spent = [...(await read())].map(([query, { calls, ms }]) => ({
+      query: query.trim().replace(/\s+/g, ' ').slice(0, 90),
+      calls: calls - (before.get(query)?.calls ?? 0),
+      ms: ms - (before.get(query)?.ms ?? 0),
+    }))
+    for (const { query, calls, ms } of spent.sort((a, b) => b.ms - a.ms).slice(0, count)) {
+      say(
+        '',
+        `${round(ms / operations, 2)} ms an operation  ${round(calls / operations, 2)} calls of ${round(ms / calls, 2)} ms  ${query}`,
+      )
+    }
+  }
 }
 
 const SEARCH = `query($input: SimilaritySearchInput!, $project: ID, $first: Int!) {
@@ -386,7 +480,7 @@ async function measureSimilarity(
   projectId: string,
   project: string,
   itemIds: readonly string[],
-  features: { data: Float32Array; rows: number; cols: number },
+  features: Matrix,
 ): Promise<void> {
   const rng = createRng(SEED + 1)
   const queries = Int32Array.from({ length: QUERIES }, () => rng.int(n))
@@ -470,6 +564,9 @@ async function measure(what: string, operations: readonly (() => Promise<void>)[
     say(`${what}, statements`, String(statements))
     check(`${what}, statements`, statements, '<=', 12, '')
   }
+  // What a server has after its first minute: compiled code, kept plans, and statistics (autovacuum looks once a minute).
+  await drive(operations, { seconds: WARM_UP_SECONDS, pauseMs: 0 })
+  await app.prisma.$executeRawUnsafe('ANALYZE')
   await phase(`${what}, 1 client`, [one], 0)
   const paced = await phase(`${what}, ${operations.length} clients, pause ${pauseMs} ms`, operations, pauseMs)
   const closed = await phase(`${what}, ${operations.length} clients, no pause`, operations, 0)
@@ -534,9 +631,8 @@ try {
 } finally {
   await opened.close()
   await api.stop()
-  if (!values.keep) await admin.query(`DROP DATABASE "${name}" WITH (FORCE)`)
+  await admin.query(`DROP DATABASE "${name}" WITH (FORCE)`)
   await admin.end()
-  if (values.keep) console.log(`kept: ${own.href}`)
-  else server.stop()
+  server.stop()
   rmSync(work, { recursive: true, force: true })
 }

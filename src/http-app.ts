@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import http from 'node:http'
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server'
+import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/disabled'
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer'
 import { expressMiddleware } from '@as-integrations/express5'
 import express, { type ErrorRequestHandler, type Request } from 'express'
@@ -193,6 +194,8 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
     persistedQueries: { cache: persistedQueryCache(documents) },
     formatError: (formatted, error) => formatError(app.log, formatted, error),
     plugins: [
+      // Nothing of a schema without cache hints may be cached, and to find that out costs a call a field.
+      ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginDrainHttpServer({ httpServer: server }),
       limitsPlugin(app, required),
       watchPlugin(app),

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts'
 import { PrismaClient } from '../generated/prisma/client.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
 import { DatabaseError } from './database-error.ts'
+import { linkSessions, withDirectSql } from './direct-sql.ts'
 import { migrate } from './migrate.ts'
 import { openPglite, type Pglite } from './pglite.ts'
 import { createServerClient } from './server-client.ts'
@@ -18,15 +19,13 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** A Prisma client over an open pool: the same adapter for the embedded database and a server. */
-// Its type says that every statement has a name; undefined is what it takes for none.
-export const connectPrisma = (pool: pg.Pool, names?: StatementNames): PrismaClient =>
-  new PrismaClient({
-    adapter: new PrismaPg(
-      pool,
-      names && { statementNameGenerator: names.nameOf as (query: { sql: string }) => string },
-    ),
-  })
+/** A Prisma client over a pool whose sessions are linked: the same adapter for the embedded database and a server. */
+export function connectPrisma(pool: pg.Pool, names?: StatementNames): PrismaClient {
+  // Its type says that every statement has a name; undefined is what it takes for none.
+  const statementNameGenerator = names?.nameOf as ((query: { sql: string }) => string) | undefined
+  const adapter = new PrismaPg(pool, statementNameGenerator && { statementNameGenerator })
+  return withDirectSql(new PrismaClient({ adapter }), pool, names)
+}
 
 /**
  * Opens the database the configuration names and brings its schema up to date.
@@ -50,6 +49,7 @@ export function connectServer(options: pg.PoolConfig): Pick<Database, 'pool' | '
   } as pg.PoolConfig)
   // A broken idle connection is dropped by the pool itself; without a listener it would end the process.
   pool.on('error', () => {})
+  linkSessions(pool)
   return { pool, prisma: connectPrisma(pool, names) }
 }
 

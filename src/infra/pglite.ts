@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import { DatabaseError } from './database-error.ts'
+import { linkSessions } from './direct-sql.ts'
 import { type FromThread, PgliteStream, type ToThread } from './pglite-stream.ts'
 import { sessionSettings } from './session-settings.ts'
 
@@ -75,6 +76,7 @@ export async function openPglite(options: PgliteOptions): Promise<Pglite> {
   } as pg.PoolConfig)
   // The next query says what happened; without a listener a broken idle session would end the process.
   pool.on('error', () => {})
+  linkSessions(pool)
   return {
     pool,
     async dump() {

@@ -48,14 +48,26 @@ export function findRole(app: App, viewer: Viewer, projectId: string): Promise<R
   return role
 }
 
+/** What a member may do who came with a key of less. */
+const actingRole = ({ keyScope }: Pick<Viewer, 'keyScope'>, role: Role): Role =>
+  keyScope && RANK[keyScope.role] < RANK[role] ? keyScope.role : role
+
+/** Notes the roles of a viewer that were read together with what they signed in with. */
+export function rememberRoles(viewer: Viewer, roles: Readonly<Record<string, Role>>): Viewer {
+  for (const [projectId, role] of Object.entries(roles)) {
+    if (viewer.keyScope && viewer.keyScope.projectId !== projectId) continue
+    viewer.roles.set(projectId, Promise.resolve(actingRole(viewer, role)))
+  }
+  return viewer
+}
+
 async function lookUpRole(app: App, viewer: Viewer, projectId: string): Promise<Role | undefined> {
   const { keyScope } = viewer
   if (keyScope && keyScope.projectId !== projectId) return undefined
   const membership = await app.prisma.membership.findUnique({
     where: { projectId_userId: { projectId, userId: viewer.userId } },
   })
-  if (!membership) return undefined
-  return keyScope && RANK[keyScope.role] < RANK[membership.role] ? keyScope.role : membership.role
+  return membership ? actingRole(viewer, membership.role) : undefined
 }
 
 export function hasPermission(role: Role | undefined, permission: Permission): boolean {

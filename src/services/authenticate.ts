@@ -1,5 +1,5 @@
-import type { User } from '../generated/prisma/client.ts'
-import type { Viewer } from './access.ts'
+import type { ApiKey, PersonalToken, Role, User } from '../generated/prisma/client.ts'
+import { rememberRoles, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { DomainError } from './errors.ts'
 import { ADMINISTRATOR, findOrCreateUser } from './users.ts'
@@ -15,6 +15,14 @@ interface Credential {
   expiresAt: Date | null
   revokedAt: Date | null
 }
+
+/** Read in the statement of the key itself: nearly every request asks for one. */
+interface KnownRoles {
+  readonly roles: Readonly<Record<string, Role>>
+}
+
+/** Of people in more projects than this the others are looked up when they are asked for. */
+const MOST_ROLES = 50
 
 function checkLife(app: App, credential: Credential): void {
   if (credential.revokedAt) throw refused('this key was revoked')
@@ -32,24 +40,30 @@ export async function authenticate(app: App, authorization: string | undefined, 
   const key = app.tokens.parseApiKey(secret)
   if (key) {
     const { projectId, keyId } = key
-    const row = await app.prisma.apiKey.findUnique({ where: { projectId_id: { projectId, id: keyId } } })
+    const [row] = await app.prisma.$queryRaw<(ApiKey & KnownRoles)[]>`
+      /* authenticate: key */ SELECT k.*, coalesce((SELECT jsonb_build_object(m."projectId", m."role") FROM "Membership" m
+        WHERE m."projectId" = k."projectId" AND m."userId" = k."userId"), '{}') AS "roles"
+      FROM "ApiKey" k WHERE k."projectId" = ${projectId}::uuid AND k."id" = ${keyId}::uuid`
     if (!row || !app.tokens.equalHashes(key.hash, row.hash)) throw refused('this key is not known here')
     checkLife(app, row)
     await touch(app, row.lastUsedAt, (lastUsedAt) =>
       app.prisma.apiKey.update({ where: { projectId_id: { projectId, id: keyId } }, data: { lastUsedAt } }),
     )
     const keyScope = { projectId, role: row.role }
-    return { userId: row.userId, requestId, keyScope, credentialId: keyId, roles: new Map() }
+    return rememberRoles({ userId: row.userId, requestId, keyScope, credentialId: keyId, roles: new Map() }, row.roles)
   }
   const token = app.tokens.parsePersonalToken(secret)
   if (token) {
-    const row = await app.prisma.personalToken.findUnique({ where: { id: token.tokenId } })
+    const [row] = await app.prisma.$queryRaw<(PersonalToken & KnownRoles)[]>`
+      /* authenticate: token */ SELECT t.*, coalesce((SELECT jsonb_object_agg(m."projectId", m."role") FROM (
+        SELECT "projectId", "role" FROM "Membership" WHERE "userId" = t."userId" LIMIT ${MOST_ROLES}) m), '{}') AS "roles"
+      FROM "PersonalToken" t WHERE t."id" = ${token.tokenId}::uuid`
     if (!row || !app.tokens.equalHashes(token.hash, row.hash)) throw refused('this key is not known here')
     checkLife(app, row)
     await touch(app, row.lastUsedAt, (lastUsedAt) =>
       app.prisma.personalToken.update({ where: { id: row.id }, data: { lastUsedAt } }),
     )
-    return { userId: row.userId, requestId, credentialId: row.id, roles: new Map() }
+    return rememberRoles({ userId: row.userId, requestId, credentialId: row.id, roles: new Map() }, row.roles)
   }
   if (app.tokens.isAdminToken(secret)) return viewerOf(await findOrCreateUser(app, ADMINISTRATOR), requestId)
   if (app.identityProvider && JWT.test(secret)) {

@@ -1,3 +1,4 @@
+import type { MembershipSource } from '../generated/prisma/client.ts'
 import type { App, Tx } from './app.ts'
 import type { Statement } from './constraint-closure.ts'
 import { type DecisionChange, namedIdentities, namedItems } from './decision-change.ts'
@@ -12,7 +13,7 @@ export const readDecisionState = (db: Db, projectId: string, change: DecisionCha
 
 /**
  * Reads the given identities whole, those that the given items are in, and every active statement about any of them: one
- * statement, and two more where must-links lead out.
+ * statement, and one more where must-links lead out.
  */
 export async function readState(
   db: Db,
@@ -25,7 +26,7 @@ export async function readState(
       {
         items: string[]
         identities: IdentityFacts[]
-        members: MemberFacts[]
+        members: [itemId: string, identityId: string, source: MembershipSource, confidence: number, risk: number][]
         near: StoredStatement[]
       },
     ]
@@ -43,21 +44,28 @@ export async function readState(
       JOIN "IdentityMember" m ON m."projectId" = ${projectId}::uuid AND m."identityId" = w."id"),
     reach AS MATERIALIZED (SELECT "id" FROM items UNION SELECT "itemId" FROM members),
     near AS MATERIALIZED (
-      SELECT c."id", c."kind", c."leftItemId", c."rightItemId" FROM reach r
-      JOIN "Constraint" c ON c."projectId" = ${projectId}::uuid AND c."leftItemId" = r."id" AND c."revokedById" IS NULL
-      UNION SELECT c."id", c."kind", c."leftItemId", c."rightItemId" FROM reach r
-      JOIN "Constraint" c ON c."projectId" = ${projectId}::uuid AND c."rightItemId" = r."id" AND c."revokedById" IS NULL)
+      -- Item by item through the indexes, whatever the planner believes of a table that has just begun to fill.
+      SELECT c.* FROM reach r CROSS JOIN LATERAL (SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
+        WHERE "projectId" = ${projectId}::uuid AND "leftItemId" = r."id" AND "revokedById" IS NULL OFFSET 0) c
+      UNION SELECT c.* FROM reach r CROSS JOIN LATERAL (SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
+        WHERE "projectId" = ${projectId}::uuid AND "rightItemId" = r."id" AND "revokedById" IS NULL OFFSET 0) c)
     SELECT coalesce((SELECT jsonb_agg("id") FROM items), '[]') AS "items",
       coalesce((SELECT jsonb_agg(jsonb_build_object('id', i."id", 'state', i."state", 'name', i."name", 'revision', i."revision"))
         FROM wanted w JOIN "Identity" i ON i."projectId" = ${projectId}::uuid AND i."id" = w."id"), '[]') AS "identities",
-      coalesce((SELECT jsonb_agg(to_jsonb(m) ORDER BY m."itemId") FROM members m), '[]') AS "members",
+      coalesce((SELECT json_agg(json_build_array(m."itemId", m."identityId", m."source", m."confidence", m."risk")
+        ORDER BY m."itemId") FROM members m), '[]') AS "members",
       coalesce((SELECT jsonb_agg(to_jsonb(n) ORDER BY n."id") FROM near n), '[]') AS "near"`
   const { items, identities, members, near } = found
-  const reach = new Set([...items, ...members.map(({ itemId }) => itemId)])
+  const reach = new Set([...items, ...members.map(([itemId]) => itemId)])
   const afar = await readAfar(db, projectId, near, reach)
   return {
     identities: new Map(identities.map((identity) => [identity.id, identity])),
-    members: new Map(members.map((member) => [member.itemId, member])),
+    members: new Map(
+      members.map(([itemId, identityId, source, confidence, risk]): [string, MemberFacts] => [
+        itemId,
+        { itemId, identityId, source, confidence, risk },
+      ]),
+    ),
     items: new Set(items),
     ...afar,
   }
@@ -65,7 +73,7 @@ export async function readState(
 
 /**
  * Must-links lead out of an identity through items that are excluded or erased, and among free items: all that they reach
- * belongs to the question. Two statements more, and only where there is such a link.
+ * belongs to the question. One statement more, and only where there is such a link.
  */
 async function readAfar(
   { prisma }: Db,
@@ -77,7 +85,9 @@ async function readAfar(
     kind === 'MUST_LINK' ? [leftItemId, rightItemId as string].filter((itemId) => !reach.has(itemId)) : [],
   )
   if (outside.length === 0) return { statements: near, others: new Map(), erased: new Set() }
-  const items = await prisma.$queryRaw<{ id: string; identityId: string | null; isErased: boolean }[]>`
+  const [found] = await prisma.$queryRaw<
+    [{ items: { id: string; identityId: string | null; isErased: boolean }[]; far: StoredStatement[] }]
+  >`
     /* readDecisionState: afar */
     WITH RECURSIVE linked("id") AS (
       SELECT unnest(${outside}::uuid[])
@@ -85,23 +95,24 @@ async function readAfar(
         SELECT "rightItemId" AS "id" FROM "Constraint" WHERE "projectId" = ${projectId}::uuid AND "leftItemId" = l."id"
           AND "kind" = 'MUST_LINK' AND "revokedById" IS NULL
         UNION ALL SELECT "leftItemId" FROM "Constraint" WHERE "projectId" = ${projectId}::uuid AND "rightItemId" = l."id"
-          AND "kind" = 'MUST_LINK' AND "revokedById" IS NULL) s)
-    SELECT i."id", m."identityId", i."erasedAt" IS NOT NULL AS "isErased" FROM linked l
-    JOIN "Item" i ON i."projectId" = ${projectId}::uuid AND i."id" = l."id"
-    LEFT JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."itemId" = i."id"`
-  const beyond = items.filter(({ id }) => !reach.has(id))
-  const ids = beyond.map(({ id }) => id)
-  const far = await prisma.$queryRaw<StoredStatement[]>`
-    /* readDecisionState: constraints afar */
-    SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
-    WHERE "projectId" = ${projectId}::uuid AND "revokedById" IS NULL AND "leftItemId" = ANY(${ids}::uuid[])
-    UNION SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
-    WHERE "projectId" = ${projectId}::uuid AND "revokedById" IS NULL AND "rightItemId" = ANY(${ids}::uuid[])
-    ORDER BY "id"`
+          AND "kind" = 'MUST_LINK' AND "revokedById" IS NULL) s),
+    items AS MATERIALIZED (
+      SELECT i."id", m."identityId", i."erasedAt" IS NOT NULL AS "isErased" FROM linked l
+      JOIN "Item" i ON i."projectId" = ${projectId}::uuid AND i."id" = l."id"
+      LEFT JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."itemId" = i."id"
+      WHERE i."id" <> ALL(${[...reach]}::uuid[])),
+    far AS (
+      SELECT c.* FROM items i CROSS JOIN LATERAL (SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
+        WHERE "projectId" = ${projectId}::uuid AND "leftItemId" = i."id" AND "revokedById" IS NULL OFFSET 0) c
+      UNION SELECT c.* FROM items i CROSS JOIN LATERAL (SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
+        WHERE "projectId" = ${projectId}::uuid AND "rightItemId" = i."id" AND "revokedById" IS NULL OFFSET 0) c)
+    SELECT coalesce((SELECT jsonb_agg(to_jsonb(i)) FROM items i), '[]') AS "items",
+      coalesce((SELECT jsonb_agg(to_jsonb(f) ORDER BY f."id") FROM far f), '[]') AS "far"`
+  const { items, far } = found
   const statements = new Map([...near, ...far].map((statement) => [statement.id, statement]))
   return {
     statements: [...statements.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
-    others: new Map(beyond.map(({ id, identityId }) => [id, identityId])),
-    erased: new Set(beyond.filter(({ isErased }) => isErased).map(({ id }) => id)),
+    others: new Map(items.map(({ id, identityId }) => [id, identityId])),
+    erased: new Set(items.filter(({ isErased }) => isErased).map(({ id }) => id)),
   }
 }

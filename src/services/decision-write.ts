@@ -1,4 +1,4 @@
-import type { Decision, IdentityState, Prisma } from '../generated/prisma/client.ts'
+import { type Decision, type IdentityState, Prisma } from '../generated/prisma/client.ts'
 import type { Tx } from './app.ts'
 import { type DecisionState, emptyPlan, type MemberFacts, type Move, type Plan } from './decision-plan.ts'
 import { newId } from './id.ts'
@@ -141,7 +141,7 @@ export async function writeDecisions(
       itemCount: countMoved(before, plan),
       auditId: newId(),
     })),
-    identities: whole.newIdentities,
+    ...identityRows(state, placed, whole),
     moves: placed.flatMap(({ id: decisionId, place, plan, before }) =>
       plan.moves.map((move) => {
         const { itemId, toIdentityId, source } = move
@@ -154,11 +154,13 @@ export async function writeDecisions(
       plan.statements.map((statement) => ({ id: newId(), decisionId, ...statement })),
     ),
   }
-  const decisions = await tx.$queryRaw<Decision[]>`
+  const moved = [...last.keys()]
+  const identityIds = rows.identities.map(({ id }) => id)
+  return tx.$queryRaw<Decision[]>`
     /* writeDecision */
     WITH head AS (
       UPDATE "Project" SET "ledgerRevision" = "ledgerRevision" + ${entries.length} WHERE "id" = ${projectId}::uuid
-      RETURNING "ledgerRevision" - ${entries.length} AS n),
+      RETURNING "ledgerRevision" - ${entries.length} AS n, "publishedRunId"),
     entries AS (
       SELECT r.*, head.n + r."place" AS revision FROM head, jsonb_to_recordset(${JSON.stringify(rows.decisions)}::jsonb) AS r(
         "id" uuid, "place" int, "kind" "DecisionKind", "payload" jsonb, "revertsId" uuid, "taskId" uuid, "itemCount" int,
@@ -169,28 +171,8 @@ export async function writeDecisions(
       SELECT ${projectId}::uuid, "id", revision, "kind", ${actor.userId}::uuid, ${actor.comment ?? null}, "payload",
         "itemCount", "taskId", "revertsId", ${actor.requestId} FROM entries
       RETURNING *),
-    undone AS (
-      UPDATE "Decision" d SET "revertedById" = e."id" FROM entries e
-      WHERE d."projectId" = ${projectId}::uuid AND d."id" = e."revertsId"),
-    reopened AS (
-      -- The question behind an undone answer is open again, for anybody; one of an earlier run is of no use any more.
-      UPDATE "ReviewTask" t SET "decisionId" = NULL, "settledVerdict" = NULL, "settledAt" = NULL, "assigneeId" = NULL,
-        "leaseExpiresAt" = NULL, "revision" = t."revision" + 1, "updatedAt" = now(),
-        "state" = CASE WHEN t."runId" = p."publishedRunId" THEN 'PENDING' ELSE 'OBSOLETE' END::"ReviewTaskState"
-      FROM entries e JOIN "Decision" d ON d."projectId" = ${projectId}::uuid AND d."id" = e."revertsId"
-        JOIN "Project" p ON p."id" = d."projectId"
-      WHERE t."projectId" = ${projectId}::uuid AND t."id" = d."taskId" AND t."state" = 'APPLIED'
-      RETURNING t."id"),
-    forgotten AS (
-      DELETE FROM "ReviewAnswer" a USING reopened r WHERE a."projectId" = ${projectId}::uuid AND a."taskId" = r."id"),
-    revoked AS (
-      UPDATE "Constraint" x SET "revokedById" = e."id" FROM entries e
-      WHERE x."projectId" = ${projectId}::uuid AND x."decisionId" = e."revertsId" AND x."revokedById" IS NULL),
-    fresh AS (
-      INSERT INTO "Identity" ("projectId", "id", "state", "revision")
-      SELECT ${projectId}::uuid, r."id", r."state", 0
-      FROM jsonb_to_recordset(${JSON.stringify(rows.identities)}::jsonb) AS r("id" uuid, "state" "IdentityState")),
-    moves AS (
+    ${undoing(projectId, entries)}
+    moves AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows.moves)}::jsonb) AS r("id" uuid, "decisionId" uuid, "place" int,
         "itemId" uuid, "from" uuid, "fromSource" "MembershipSource", "to" uuid, "source" "MembershipSource", "isLast" boolean)),
     events AS (
@@ -206,13 +188,45 @@ export async function writeDecisions(
       INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source", "confidence", "risk")
       SELECT ${projectId}::uuid, m."itemId", m."to", m."source", coalesce(v."confidence", 0),
         CASE WHEN m."source" = 'MODEL' THEN coalesce(v."impact", 0) ELSE 0 END
-      FROM moves m JOIN "Project" p ON p."id" = ${projectId}::uuid
-      LEFT JOIN "Vertex" v ON v."projectId" = p."id" AND v."runId" = p."publishedRunId" AND v."itemId" = m."itemId"
+      FROM moves m CROSS JOIN head
+      LEFT JOIN LATERAL (SELECT "confidence", "impact" FROM "Vertex" WHERE "projectId" = ${projectId}::uuid
+        AND "runId" = head."publishedRunId" AND "itemId" = m."itemId" OFFSET 0) v ON true
       WHERE m."to" IS NOT NULL AND m."isLast"
       ON CONFLICT ("projectId", "itemId") DO UPDATE SET "identityId" = excluded."identityId", "source" = excluded."source",
         "addedAt" = CASE WHEN "IdentityMember"."identityId" = excluded."identityId" THEN "IdentityMember"."addedAt" ELSE now() END,
         "risk" = CASE WHEN excluded."source" <> 'MODEL' THEN 0 WHEN "IdentityMember"."source" = 'MODEL'
-          THEN "IdentityMember"."risk" ELSE excluded."risk" END),
+          THEN "IdentityMember"."risk" ELSE excluded."risk" END
+      RETURNING "itemId", "identityId", "confidence", "risk"),
+    counts AS (
+      -- Who was there and was not moved, and who is there now: the parts of a statement see the table as it was before.
+      SELECT "identityId", count(*)::int AS n, sum("risk") AS risk,
+        (array_agg("itemId" ORDER BY "confidence" DESC, "itemId"))[1] AS cover
+      FROM (
+        SELECT "itemId", "identityId", "confidence", "risk" FROM "IdentityMember" WHERE "projectId" = ${projectId}::uuid
+          AND "identityId" = ANY(${identityIds}::uuid[]) AND "itemId" <> ALL(${moved}::uuid[])
+        UNION ALL SELECT * FROM staying) m GROUP BY 1),
+    touched AS MATERIALIZED (
+      SELECT t.*, coalesce(c.n, 0) AS n, coalesce(c.risk, 0) AS risk, c.cover
+      FROM jsonb_to_recordset(${JSON.stringify(rows.identities)}::jsonb) AS t("id" uuid, "isNew" boolean, "steps" int,
+        "state" "IdentityState", "name" text, "mergedIntoId" uuid, "change" jsonb)
+      LEFT JOIN counts c ON c."identityId" = t."id"),
+    fresh AS (
+      INSERT INTO "Identity" ("projectId", "id", "state", "name", "mergedIntoId", "revision", "memberCount", "risk", "coverItemId")
+      SELECT ${projectId}::uuid, "id", "state", "name", "mergedIntoId", "steps", n, risk, cover FROM touched WHERE "isNew"),
+    changed AS (
+      UPDATE "Identity" i SET "revision" = i."revision" + t."steps", "updatedAt" = now(),
+        "state" = CASE WHEN jsonb_exists(t."change", 'state') THEN t."state" ELSE i."state" END,
+        "mergedIntoId" = CASE WHEN jsonb_exists(t."change", 'mergedIntoId') THEN t."mergedIntoId" ELSE i."mergedIntoId" END,
+        "name" = CASE WHEN jsonb_exists(t."change", 'name') THEN t."name" ELSE i."name" END,
+        "memberCount" = t.n, "risk" = t.risk, "coverItemId" = t.cover
+      FROM touched t WHERE NOT t."isNew" AND i."projectId" = ${projectId}::uuid AND i."id" = t."id"),
+    notes AS (
+      INSERT INTO "DecisionIdentity" ("projectId", "decisionId", "identityId", "revisionBefore", "revisionAfter", "stateBefore",
+        "stateAfter", "nameBefore", "nameAfter")
+      SELECT ${projectId}::uuid, r."decisionId", r."id", r."revisionBefore", r."revisionAfter", r."stateBefore",
+        r."stateAfter", r."nameBefore", r."nameAfter"
+      FROM jsonb_to_recordset(${JSON.stringify(rows.notes)}::jsonb) AS r("id" uuid, "decisionId" uuid, "revisionBefore" int,
+        "revisionAfter" int, "stateBefore" "IdentityState", "stateAfter" "IdentityState", "nameBefore" text, "nameAfter" text)),
     statements AS (
       INSERT INTO "Constraint" ("projectId", "id", "kind", "leftItemId", "rightItemId", "decisionId")
       SELECT ${projectId}::uuid, r."id", r."kind", r."leftItemId", r."rightItemId", r."decisionId"
@@ -229,20 +243,37 @@ export async function writeDecisions(
         ${actor.userId}::uuid, ${actor.requestId}, 'Decision', coalesce("revertsId", "id")::text,
         jsonb_build_object('kind', "kind"::text, 'ledgerRevision', revision) FROM entries)
     SELECT * FROM decisions ORDER BY "ledgerRevision"`
-  await writeIdentities(tx, projectId, state, placed, whole)
-  return decisions
 }
 
-/** Changes and counts the identities of plans, and notes how each was before and after each of them. */
-async function writeIdentities(
-  tx: Tx,
-  projectId: string,
-  state: DecisionState,
-  entries: readonly (LedgerEntry & { id: string })[],
-  whole: Plan,
-): Promise<void> {
+/** What undoing a decision does besides its moves; nothing, not even a look, where nothing is undone. */
+function undoing(projectId: string, entries: readonly LedgerEntry[]): Prisma.Sql {
+  const ids = entries.flatMap(({ revertsId }) => revertsId ?? [])
+  if (ids.length === 0) return Prisma.empty
+  return Prisma.sql`
+    undone AS (
+      UPDATE "Decision" d SET "revertedById" = e."id" FROM entries e
+      WHERE d."projectId" = ${projectId}::uuid AND d."id" = ANY(${ids}::uuid[]) AND d."id" = e."revertsId"),
+    reopened AS (
+      -- The question behind an undone answer is open again, for anybody; one of an earlier run is of no use any more.
+      UPDATE "ReviewTask" t SET "decisionId" = NULL, "settledVerdict" = NULL, "settledAt" = NULL, "assigneeId" = NULL,
+        "leaseExpiresAt" = NULL, "revision" = t."revision" + 1, "updatedAt" = now(),
+        "state" = CASE WHEN t."runId" = p."publishedRunId" THEN 'PENDING' ELSE 'OBSOLETE' END::"ReviewTaskState"
+      FROM "Decision" d JOIN "Project" p ON p."id" = d."projectId"
+      WHERE d."projectId" = ${projectId}::uuid AND d."id" = ANY(${ids}::uuid[])
+        AND t."projectId" = ${projectId}::uuid AND t."id" = d."taskId" AND t."state" = 'APPLIED'
+      RETURNING t."id"),
+    forgotten AS (
+      DELETE FROM "ReviewAnswer" a USING reopened r WHERE a."projectId" = ${projectId}::uuid AND a."taskId" = r."id"),
+    revoked AS (
+      UPDATE "Constraint" x SET "revokedById" = e."id" FROM entries e
+      WHERE x."projectId" = ${projectId}::uuid AND x."decisionId" = ANY(${ids}::uuid[]) AND x."decisionId" = e."revertsId"
+        AND x."revokedById" IS NULL),`
+}
+
+/** Identities that plans make and change, as they are afterwards, and a note of each before and after each of them. */
+function identityRows(state: DecisionState, entries: readonly (LedgerEntry & { id: string })[], whole: Plan) {
   const made = new Map(whole.newIdentities.map(({ id, state }) => [id, state]))
-  const now = new Map<string, { revision: number; state?: IdentityState; name?: string | null }>()
+  const now = new Map<string, { revision: number; state: IdentityState; name?: string | null }>()
   const notes = entries.flatMap(({ id: decisionId, plan }) =>
     [...touchedBy(plan)].map((id) => {
       const change = plan.identityChanges.get(id) ?? {}
@@ -265,32 +296,10 @@ async function writeIdentities(
       }
     }),
   )
-  const changes = [...now].map(([id, { revision }]) => ({
-    id,
-    steps: revision - (state.identities.get(id)?.revision ?? 0),
-    change: whole.identityChanges.get(id) ?? {},
-  }))
-  const ids = [...now.keys()]
-  await tx.$executeRaw`
-    /* writeIdentities */
-    WITH notes AS (
-      INSERT INTO "DecisionIdentity" ("projectId", "decisionId", "identityId", "revisionBefore", "revisionAfter", "stateBefore",
-        "stateAfter", "nameBefore", "nameAfter")
-      SELECT ${projectId}::uuid, r."decisionId", r."id", r."revisionBefore", r."revisionAfter", r."stateBefore",
-        r."stateAfter", r."nameBefore", r."nameAfter"
-      FROM jsonb_to_recordset(${JSON.stringify(notes)}::jsonb) AS r("id" uuid, "decisionId" uuid, "revisionBefore" int,
-        "revisionAfter" int, "stateBefore" "IdentityState", "stateAfter" "IdentityState", "nameBefore" text, "nameAfter" text)),
-    t AS (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) AS r("id" uuid, "steps" int, "change" jsonb))
-    UPDATE "Identity" i SET "revision" = i."revision" + t."steps", "updatedAt" = now(),
-      "state" = CASE WHEN jsonb_exists(t."change", 'state') THEN (t."change"->>'state')::"IdentityState" ELSE i."state" END,
-      "mergedIntoId" = CASE WHEN jsonb_exists(t."change", 'mergedIntoId') THEN (t."change"->>'mergedIntoId')::uuid ELSE i."mergedIntoId" END,
-      "name" = CASE WHEN jsonb_exists(t."change", 'name') THEN t."change"->>'name' ELSE i."name" END,
-      "memberCount" = coalesce(s.n, 0), "risk" = coalesce(s.risk, 0), "coverItemId" = s.cover
-    FROM t LEFT JOIN (
-      SELECT "identityId", count(*)::int AS n, sum("risk") AS risk,
-        (array_agg("itemId" ORDER BY "confidence" DESC, "itemId"))[1] AS cover
-      FROM "IdentityMember" WHERE "projectId" = ${projectId}::uuid AND "identityId" = ANY(${ids}::uuid[])
-      GROUP BY 1) s ON s."identityId" = t."id"
-    WHERE i."projectId" = ${projectId}::uuid AND i."id" = t."id"`
+  const identities = [...now].map(([id, { revision, state: after, name }]) => {
+    const change = whole.identityChanges.get(id) ?? {}
+    const steps = revision - (state.identities.get(id)?.revision ?? 0)
+    return { id, isNew: made.has(id), steps, state: after, name, mergedIntoId: change.mergedIntoId, change }
+  })
+  return { identities, notes }
 }
