@@ -1,6 +1,14 @@
 import { type Decision, type IdentityState, Prisma } from '../generated/prisma/client.ts'
 import type { Tx } from './app.ts'
-import { type DecisionState, emptyPlan, type MemberFacts, type Move, type Plan } from './decision-plan.ts'
+import type { Statement } from './constraint-closure.ts'
+import {
+  type DecisionState,
+  emptyPlan,
+  type IdentityFacts,
+  type MemberFacts,
+  type Move,
+  type Plan,
+} from './decision-plan.ts'
 import { newId } from './id.ts'
 import { findNeedlessTasks } from './needless-tasks.ts'
 
@@ -40,39 +48,58 @@ export async function writeDecision(
 export const countMoved = (state: DecisionState, { moves }: Plan): number =>
   moves.filter(({ itemId, toIdentityId }) => (state.members.get(itemId)?.identityId ?? null) !== toIdentityId).length
 
-/** The state as it is once a plan is written: what the next plan of the same transaction starts from. */
-export function stateAfter(state: DecisionState, plan: Plan): DecisionState {
-  const identities = new Map(state.identities)
-  for (const { id, state: made } of plan.newIdentities) {
-    identities.set(id, { id, state: made, name: null, revision: 0 })
+/** A state of one's own that plans can be carried out on, one after the other. */
+export class MovingState implements DecisionState {
+  readonly identities: Map<string, IdentityFacts>
+  readonly members: Map<string, MemberFacts>
+  readonly statements: Statement[]
+  readonly items: DecisionState['items']
+  readonly others: DecisionState['others']
+  readonly erased: DecisionState['erased']
+
+  constructor({ identities, members, statements, items, others, erased }: DecisionState) {
+    this.identities = new Map(identities)
+    this.members = new Map(members)
+    this.statements = [...statements]
+    this.items = items
+    this.others = others
+    this.erased = erased
   }
-  for (const id of touchedBy(plan)) {
-    const before = identities.get(id)
-    const { state: next, name } = plan.identityChanges.get(id) ?? {}
-    if (!before) continue
-    identities.set(id, {
-      ...before,
-      state: next ?? before.state,
-      name: name === undefined ? before.name : name,
-      revision: before.revision + 1,
-    })
-  }
-  const members = new Map(state.members)
-  for (const { itemId, toIdentityId, source } of plan.moves) {
-    const before = members.get(itemId)
-    if (toIdentityId === null || source === null) members.delete(itemId)
-    else {
-      const fresh: MemberFacts = { itemId, identityId: toIdentityId, source, confidence: 0, risk: 0 }
-      members.set(itemId, {
-        ...fresh,
+
+  /** Becomes the state as it is once the plan is written: what the next plan of the same transaction starts from. */
+  carryOut(plan: Plan): void {
+    const { identities, members } = this
+    for (const { id, state } of plan.newIdentities) identities.set(id, { id, state, name: null, revision: 0 })
+    for (const id of touchedBy(plan)) {
+      const before = identities.get(id)
+      const { state: next, name } = plan.identityChanges.get(id) ?? {}
+      if (!before) continue
+      identities.set(id, {
         ...before,
-        identityId: toIdentityId,
-        source,
-        risk: source === 'MODEL' ? (before?.risk ?? 0) : 0,
+        state: next ?? before.state,
+        name: name === undefined ? before.name : name,
+        revision: before.revision + 1,
       })
     }
+    for (const { itemId, toIdentityId, source } of plan.moves) {
+      const before = members.get(itemId)
+      if (toIdentityId === null || source === null) {
+        members.delete(itemId)
+        continue
+      }
+      const { confidence, risk } = before ?? { confidence: 0, risk: 0 }
+      const left = source === 'MODEL' ? risk : 0
+      members.set(itemId, { itemId, identityId: toIdentityId, source, confidence, risk: left })
+    }
+    this.statements.push(...plan.statements)
   }
-  return { ...state, identities, members, statements: [...state.statements, ...plan.statements] }
+}
+
+/** The state as it is once a plan is written. */
+export function stateAfter(state: DecisionState, plan: Plan): DecisionState {
+  const after = new MovingState(state)
+  after.carryOut(plan)
+  return after
 }
 
 /** Identities whose revision grows with a plan. */
@@ -122,34 +149,27 @@ export async function writeDecisions(
     whole,
     entries.flatMap(({ taskId }) => taskId ?? actor.taskId ?? []),
   )
-  let before = state
-  const placed = entries.map((entry, i) => {
-    const step = { ...entry, id: newId(), place: i + 1, before }
-    // Only a later entry needs to know.
-    if (i + 1 < entries.length) before = stateAfter(before, entry.plan)
-    return step
-  })
+  const placed = entries.map((entry, i) => ({ ...entry, id: newId(), place: i + 1 }))
   const last = new Map(whole.moves.map((move) => [move.itemId, move]))
+  const now = new MovingState(state)
+  const decisionRows: object[] = []
+  const moveRows: object[] = []
+  for (const { id: decisionId, place, plan, payload, revertsId, taskId } of placed) {
+    const itemCount = countMoved(now, plan)
+    const about = { revertsId, taskId: taskId ?? actor.taskId, itemCount, auditId: newId() }
+    decisionRows.push({ id: decisionId, place, kind: plan.kind, payload, ...about })
+    for (const move of plan.moves) {
+      const { itemId, toIdentityId, source } = move
+      const from = now.members.get(itemId)
+      const change = { itemId, from: from?.identityId, fromSource: from?.source, to: toIdentityId, source }
+      moveRows.push({ id: newId(), decisionId, place, ...change, isLast: last.get(itemId) === move })
+    }
+    now.carryOut(plan)
+  }
   const rows = {
-    decisions: placed.map(({ id, place, plan, payload, revertsId, taskId, before }) => ({
-      id,
-      place,
-      kind: plan.kind,
-      payload,
-      revertsId,
-      taskId: taskId ?? actor.taskId,
-      itemCount: countMoved(before, plan),
-      auditId: newId(),
-    })),
+    decisions: decisionRows,
     ...identityRows(state, placed, whole),
-    moves: placed.flatMap(({ id: decisionId, place, plan, before }) =>
-      plan.moves.map((move) => {
-        const { itemId, toIdentityId, source } = move
-        const from = before.members.get(itemId)
-        const change = { itemId, from: from?.identityId, fromSource: from?.source, to: toIdentityId, source }
-        return { id: newId(), decisionId, place, ...change, isLast: last.get(itemId) === move }
-      }),
-    ),
+    moves: moveRows,
     statements: placed.flatMap(({ id: decisionId, plan }) =>
       plan.statements.map((statement) => ({ id: newId(), decisionId, ...statement })),
     ),

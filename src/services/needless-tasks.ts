@@ -1,4 +1,4 @@
-import type { ReviewTask, ReviewVerdict } from '../generated/prisma/client.ts'
+import { Prisma, type ReviewTask, type ReviewVerdict } from '../generated/prisma/client.ts'
 import type { App, Tx } from './app.ts'
 import { type DecisionState, type Plan, placesAfter } from './decision-plan.ts'
 import { DecidedPairs } from './review-questions.ts'
@@ -99,27 +99,38 @@ export async function findNeedlessTasks(
   const beyond = [...state.statements, ...plan.statements].flatMap(({ kind, leftItemId, rightItemId }) =>
     kind === 'CANNOT_LINK' ? [leftItemId, rightItemId as string].filter((itemId) => known(itemId) === undefined) : [],
   )
-  const tasks = await prisma.$queryRaw<
-    (OpenTask & { leftNow: string | null; rightNow: string | null; beyond: Record<string, string> | null })[]
-  >`
+  const placed = [
+    ...state.members.keys(),
+    ...state.others.keys(),
+    ...state.items,
+    ...plan.moves.map(({ itemId }) => itemId),
+  ]
+  const isOpen = Prisma.sql`"state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND "goldVerdict" IS NULL`
+  const tasks = await prisma.$queryRaw<(OpenTask & { elsewhere: Record<string, string> | null })[]>`
     /* findNeedlessTasks */
-    WITH open AS (
-      SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "leftItemId" = ANY(${items}::uuid[])
-      UNION SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "rightItemId" = ANY(${items}::uuid[])
-      UNION SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "leftIdentityId" = ANY(${touched}::uuid[])
-      UNION SELECT "id" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid AND "rightIdentityId" = ANY(${touched}::uuid[]))
-    SELECT t."id", t."kind", t."leftItemId", t."rightItemId", t."leftIdentityId", l."identityId" AS "leftNow",
-      r."identityId" AS "rightNow", (SELECT jsonb_object_agg(m."itemId", m."identityId") FROM "IdentityMember" m
-        WHERE m."projectId" = ${projectId}::uuid AND m."itemId" = ANY(${beyond}::uuid[])) AS "beyond"
-    FROM open o JOIN "ReviewTask" t ON t."projectId" = ${projectId}::uuid AND t."id" = o."id"
-    LEFT JOIN "IdentityMember" l ON l."projectId" = t."projectId" AND l."itemId" = t."leftItemId"
-    LEFT JOIN "IdentityMember" r ON r."projectId" = t."projectId" AND r."itemId" = t."rightItemId"
-    WHERE t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."goldVerdict" IS NULL`
-  const outside = new Map<string, string | null>(Object.entries(tasks[0]?.beyond ?? {}))
-  for (const { leftItemId, rightItemId, leftNow, rightNow } of tasks) {
-    if (leftItemId) outside.set(leftItemId, leftNow)
-    if (rightItemId) outside.set(rightItemId, rightNow)
+    WITH known AS MATERIALIZED (SELECT unnest(${placed}::uuid[]) AS "id"),
+    open AS MATERIALIZED (
+      SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid
+        AND "leftItemId" = ANY(${items}::uuid[]) AND ${isOpen}
+      UNION SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId" FROM "ReviewTask"
+      WHERE "projectId" = ${projectId}::uuid AND "rightItemId" = ANY(${items}::uuid[]) AND ${isOpen}
+      UNION SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId" FROM "ReviewTask"
+      WHERE "projectId" = ${projectId}::uuid AND "leftIdentityId" = ANY(${touched}::uuid[]) AND ${isOpen}
+      UNION SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId" FROM "ReviewTask"
+      WHERE "projectId" = ${projectId}::uuid AND "rightIdentityId" = ANY(${touched}::uuid[]) AND ${isOpen}),
+    -- Where items are whose place the state does not say.
+    elsewhere AS (
+      SELECT m."itemId", m."identityId" FROM (
+        SELECT "leftItemId" AS "id" FROM open UNION SELECT "rightItemId" FROM open UNION SELECT unnest(${beyond}::uuid[])
+        EXCEPT SELECT "id" FROM known) e
+      JOIN "IdentityMember" m ON m."projectId" = ${projectId}::uuid AND m."itemId" = e."id")
+    SELECT o.*, (SELECT jsonb_object_agg("itemId", "identityId") FROM elsewhere) AS "elsewhere" FROM open o`
+  const outside = new Map<string, string | null>()
+  for (const { leftItemId, rightItemId } of tasks) {
+    if (leftItemId) outside.set(leftItemId, null)
+    if (rightItemId) outside.set(rightItemId, null)
   }
+  for (const [itemId, identityId] of Object.entries(tasks[0]?.elsewhere ?? {})) outside.set(itemId, identityId)
   const facts = factsAfter(state, plan, (itemId) => outside.get(itemId))
   return tasks.flatMap((task) => {
     const verdict = exceptTaskIds.includes(task.id) ? undefined : answerThatFollows(task, facts)

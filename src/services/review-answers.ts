@@ -4,7 +4,7 @@ import type { Tx } from './app.ts'
 import { type DecisionChange, namedIdentities, namedItems } from './decision-change.ts'
 import { emptyPlan, planDecision } from './decision-plan.ts'
 import { readState } from './decision-state.ts'
-import { type LedgerEntry, stateAfter, writeDecisions } from './decision-write.ts'
+import { type LedgerEntry, MovingState, writeDecisions } from './decision-write.ts'
 import { DomainError, type DomainErrorCode, type DomainErrorDetail } from './errors.ts'
 import { newId } from './id.ts'
 import { answerThatFollows, factsAfter } from './needless-tasks.ts'
@@ -288,7 +288,7 @@ export async function answerTasks(
       [...new Set([...changes.flatMap(namedItems), ...ends])],
     )
     const factsBefore = factsAfter(before, emptyPlan('MOVE'))
-    let state = before
+    const state = new MovingState(before)
     const entries: (LedgerEntry & { position?: number })[] = []
     for (const { position, task, answer, changes } of settling) {
       const outcome = outcomes[position] as AnswerOutcome
@@ -315,20 +315,18 @@ export async function answerTasks(
         continue
       }
       const own: LedgerEntry[] = []
-      let next = state
       try {
         for (const [i, change] of changes.entries()) {
           try {
-            const plan = planDecision(next, change, newId)
+            const plan = planDecision(state, change, newId)
             own.push({ plan, payload: change as never, taskId: task.id })
-            next = stateAfter(next, plan)
+            state.carryOut(plan)
           } catch (error) {
             // What the answer itself says must hold; a near-duplicate that earlier decisions treat otherwise stays as it is.
             if (i === 0 || !(error instanceof DomainError)) throw error
           }
         }
         entries.push(...own.map((entry, i) => (i === 0 ? { ...entry, position } : entry)))
-        state = next
         closings.push({ id: task.id, state: 'APPLIED', verdict: answer.verdict })
       } catch (error) {
         outcome.refusal = refusalOf(error, position, projectId)
