@@ -5,7 +5,7 @@
  * Usage: npm run bench:platform -- [--n 100000] [--clients 20] [--seconds 20] [--pause 1000] [--json FILE] [--folder DIR]
  *          [--keep] [--reuse NAME] [--only similarity,identity,review,matrix]
  * `--keep` leaves the database as it was before the clients came and prints its name; `--reuse NAME` measures on a copy of
- * such a one, without importing and publishing again; `--only` names what is measured; `--top N` prints the N heaviest
+ * such a one, without importing and publishing again; `--only` names what is measured, `import` nothing else; `--top N` prints the N heaviest
  * statements of each phase.
  * Needs PostgreSQL 17 with pgvector: its own by scripts/pg17.sh, or the server of DATABASE_URL (which needs
  * pg_stat_statements for the counts of statements).
@@ -57,7 +57,7 @@ const NEIGHBOURS = 10
 /** Tasks in one batch of an annotator, and their kinds: pairs, which most questions are. */
 const BATCH = 10
 const KINDS = ['EDGE', 'MERGE']
-const WARM_UP_SECONDS = 4
+const WARM_UP_SECONDS = 6
 /** Similarity searches whose recall is measured. */
 const QUERIES = 200
 
@@ -136,6 +136,13 @@ async function main(): Promise<void> {
   say('synthetic features', `${classes} classes, sizes from ${sizesFrom}, ${since(made)} s`)
   const { secret, user } = await createUserWithToken(app, 'Engineer')
   const engineer = connect(api.url, secret)
+  if (values.only === 'import') {
+    const project = await createProject(engineer, 'Lines')
+    await importManifest(engineer, project, features)
+    await buildIndex(engineer, decodeRoot('Project', project))
+    await importMatrix(engineer, features)
+    return engineer.close()
+  }
   const { projectId, project, itemIds } = values.reuse
     ? await reopen(user.id)
     : await build(engineer, user.id, features, labels, classes)
@@ -177,6 +184,15 @@ async function build(
 ): Promise<Built> {
   const project = await createProject(engineer, 'Scale')
   const { id: projectId, activeSpaceId } = await app.prisma.project.findFirstOrThrow()
+  await importManifest(engineer, project, features)
+  await buildIndex(engineer, projectId)
+  const itemIds = await readItemIds(projectId)
+  await publishRun(engineer, { projectId, project, spaceId: activeSpaceId, userId }, itemIds, features, labels, classes)
+  if (values.keep) await keepCopy()
+  return { projectId, project, itemIds }
+}
+
+async function importManifest(engineer: Api, project: string, features: Matrix): Promise<void> {
   const manifest = path.join(work, 'items.jsonl')
   await writeManifest(manifest, features)
   const figures = await importItems(engineer, project, manifest)
@@ -186,11 +202,6 @@ async function build(
   const growth = figures.peakRssMiBRest - figures.peakRssMiBFirstThird
   check('import, growth of memory after the first third', growth, '<', 200, 'MiB')
   rmSync(manifest)
-  await buildIndex(engineer, projectId)
-  const itemIds = await readItemIds(projectId)
-  await publishRun(engineer, { projectId, project, spaceId: activeSpaceId, userId }, itemIds, features, labels, classes)
-  if (values.keep) await keepCopy()
-  return { projectId, project, itemIds }
 }
 
 /** A copy of the database as it is now, for later runs. */
@@ -564,9 +575,11 @@ async function measure(what: string, operations: readonly (() => Promise<void>)[
     say(`${what}, statements`, String(statements))
     check(`${what}, statements`, statements, '<=', 12, '')
   }
-  // What a server has after its first minute: compiled code, kept plans, and statistics (autovacuum looks once a minute).
+  // What a server has after its first minutes: compiled code, statistics of tables that have just begun to fill (autovacuum
+  // looks once a minute), and plans that every session keeps.
   await drive(operations, { seconds: WARM_UP_SECONDS, pauseMs: 0 })
   await app.prisma.$executeRawUnsafe('ANALYZE')
+  await drive(operations, { seconds: WARM_UP_SECONDS, pauseMs: 0 })
   await phase(`${what}, 1 client`, [one], 0)
   const paced = await phase(`${what}, ${operations.length} clients, pause ${pauseMs} ms`, operations, pauseMs)
   const closed = await phase(`${what}, ${operations.length} clients, no pause`, operations, 0)

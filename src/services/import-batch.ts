@@ -23,10 +23,11 @@ export interface RefusedRow {
 export function checkEmbedding(vector: Float32Array, dimension: number): string | undefined {
   if (vector.length !== dimension) return `embedding must have ${dimension} values: got ${vector.length}`
   let norm = 0
-  for (let i = 0; i < vector.length; i++) {
-    const value = vector[i] as number
-    if (!Number.isFinite(value)) return `embedding must be finite: got ${value} at position ${i}`
-    norm += value * value
+  for (let i = 0; i < vector.length; i++) norm += (vector[i] as number) * (vector[i] as number)
+  // Squares of float32 values do not overflow: the sum is finite where each of them is.
+  if (!Number.isFinite(norm)) {
+    const at = vector.findIndex((value) => !Number.isFinite(value))
+    return `embedding must be finite: got ${vector[at]} at position ${at}`
   }
   return norm === 0 ? 'embedding must not be all zero: it has no direction' : undefined
 }

@@ -7,6 +7,9 @@ import { invalid } from './errors.ts'
 import { type ImportFile, type ImportFolder, innerPath } from './import-file.ts'
 import type { ImportSource } from './import-source.ts'
 
+/** Bytes of a file that are read at once: four times Node's own, for files that are read from end to end. */
+const READ_BYTES = 256 * 1024
+
 const refuse = (message: string) => invalid(message, 'input', 'manifestUrl')
 
 /** The real path, when it lies below an allowed root; links that lead out are followed before the check. */
@@ -24,7 +27,7 @@ const localFile = (name: string, real: string, byteSize: number): ImportFile => 
   name,
   byteSize,
   isSeekable: true,
-  open: async (range) => createReadStream(real, range),
+  open: async (range) => createReadStream(real, { ...range, highWaterMark: READ_BYTES }),
 })
 
 /** A folder of this machine. Links that lead out of it are not followed. */
