@@ -134,6 +134,8 @@ export type ClusterMethod =
 export type ClusterParametersInput = {
   /** Neighbours of each vertex. */
   k?: number | null | undefined;
+  /** Absent: neighbours are exact. Else they are sought in so many nearest k-means cells, which pays from some hundred thousand items; the explanation says what share was found. */
+  probes?: number | null | undefined;
   /** Edges below this cosine similarity are cut. */
   tau?: number | null | undefined;
   /** Share of vertices, the most confident first, on which GCN-E is applied. */

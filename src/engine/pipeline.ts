@@ -8,7 +8,7 @@ import { gcnEPredict } from './gcn/gcn-e.ts'
 import { gcnVInput, gcnVPredict } from './gcn/gcn-v.ts'
 import { unitHiddenRows } from './gcn/hidden-features.ts'
 import { disposeParameters, toParameters, type WeightArrays } from './gcn/parameters.ts'
-import { knn } from './knn/knn.ts'
+import { knn, knnWithRecall } from './knn/knn.ts'
 import { normalizeRows } from './knn/normalize-rows.ts'
 import { shorterLists } from './knn/sub-lists.ts'
 import { findMethod, findTrainable, methods, trainableMethods } from './methods.ts'
@@ -31,6 +31,8 @@ import type { Constraints, Control, Labels, Matrix, NeighbourLists } from './typ
 export interface ClusterParameters {
   /** Neighbours of each vertex, itself not counted. The paper's K counts it: K = 80 is k = 79. */
   readonly k?: number
+  /** Unset: neighbours are exact. Set: they are sought in so many nearest k-means cells, and the recall is measured. */
+  readonly probes?: number
   /** Only edges with a similarity strictly above this connect; on the rebuilt graph, similarity of F_L. */
   readonly tau?: number
   /** Share of vertices, the most confident first, that GCN-E is applied to. */
@@ -89,6 +91,8 @@ export interface ClusterResult {
     readonly edges: number
     readonly medianNearestSimilarity: number
     readonly meanSimilarity: number
+    /** Share of the true neighbours found: 1, or with `probes` as measured on a sample of rows. */
+    readonly recall: number
   }
   /** Decisions in force that the partition honours. */
   readonly constraintsHonoured: number
@@ -165,7 +169,10 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
   const usesTree = method === 'GCN_V' || method === 'GCN_VE'
   const k = Math.min(mostNeighbours, parameters.k ?? learntK(input) ?? DEFAULT_K)
   const widestK = Math.max(k, CALIBRATION_K, usesTree && model ? model.k : 0)
-  const longLists = await clock.measure('knn', () => knn(x, Math.min(mostNeighbours, widestK), control))
+  const { probes } = parameters
+  const { lists: longLists, recall } = await clock.measure('knn', () =>
+    knnWithRecall(x, Math.min(mostNeighbours, widestK), { ...control, probes, seed }),
+  )
   const lists = shorterLists(longLists, k)
   const proposal = await clock.measure(method.toLowerCase(), () =>
     usesTree && model ? proposeByModel(x, model) : proposeByDecoder(x, lists),
@@ -223,12 +230,15 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
           between: await centroidEdges(labels, x, confidence, control),
         },
       ),
-      graph: summary(lists),
+      graph: { ...summary(lists), recall },
       constraintsHonoured: constraints
         ? constraints.mustLinks.length / 2 + constraints.cannotLinks.length / 2 + constraints.excluded.length
         : 0,
       parametersChosen: proposal.parametersChosen,
-      explanation: proposal.explanation,
+      explanation:
+        probes === undefined
+          ? proposal.explanation
+          : `${proposal.explanation} Neighbours were sought in cells, ${probes} probes: recall ${recall.toFixed(3)}.`,
       phases: clock.phases,
       backend,
     }
@@ -258,6 +268,8 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
     }
     const features = unitHiddenRows(hidden)
     const rebuilt = await knn(features, k, {
+      probes,
+      seed,
       signal: control.signal,
       onProgress: (progress) => control.onProgress?.({ ...progress, phase: 'rebuilt_knn' }),
     })
@@ -332,7 +344,7 @@ async function clusterBy(input: SettledInput, control: Control): Promise<Cluster
       )
     }
     const features = await applyMetric(metric, x, control)
-    return { features, lists: await knn(features, k, { signal: control.signal }) }
+    return { features, lists: await knn(features, k, { signal: control.signal, probes, seed }) }
   }
 }
 
@@ -393,6 +405,9 @@ function checkInput({ features, method, model, embedderId, parameters = {}, labe
   if (parameters.k !== undefined && (!Number.isInteger(parameters.k) || parameters.k < 1)) {
     throw new EngineError('BAD_OPTION', `k must be a positive integer: got ${parameters.k}`)
   }
+  if (parameters.probes !== undefined && (!Number.isInteger(parameters.probes) || parameters.probes < 1)) {
+    throw new EngineError('BAD_OPTION', `probes must be a positive integer: got ${parameters.probes}`)
+  }
   if (labels && labels.length !== features.rows) {
     throw new EngineError(
       'SHAPE_MISMATCH',
@@ -412,7 +427,7 @@ function keepWhere(values: Float32Array, isKept: (v: number) => boolean): Float3
   return values.map((value, v) => (isKept(v) ? value : Number.NaN))
 }
 
-function summary({ n, k, ids, similarities }: NeighbourLists): ClusterResult['graph'] {
+function summary({ n, k, ids, similarities }: NeighbourLists): Omit<ClusterResult['graph'], 'recall'> {
   const nearest: number[] = []
   let edges = 0
   let sum = 0

@@ -324,6 +324,10 @@ export const clusterRunTypes = [
     description: 'Knobs of a run.',
     definition(t) {
       t.int('k', { description: 'Neighbours of each vertex.' })
+      t.int('probes', {
+        description:
+          'Absent: neighbours are exact. Else they are sought in so many nearest k-means cells, which pays from some hundred thousand items; the explanation says what share was found.',
+      })
       t.float('tau', { description: 'Edges below this cosine similarity are cut.' })
       t.float('rho', { description: 'Share of vertices, the most confident first, on which GCN-E is applied.' })
       t.int('maxConnections', {

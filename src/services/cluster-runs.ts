@@ -19,6 +19,7 @@ export const clusterRunJob = defineJob({
 
 export interface ClusterParameters {
   k?: number | null
+  probes?: number | null
   tau?: number | null
   rho?: number | null
   maxConnections?: number | null
@@ -41,6 +42,7 @@ const DEFAULT_SEED = 42
 /** Bounds of the knobs: [least, most]. */
 const BOUNDS: Record<keyof ClusterParameters, readonly [number, number]> = {
   k: [1, 512],
+  probes: [1, 16_384],
   tau: [-1, 1],
   rho: [0, 1],
   maxConnections: [1, 8],

@@ -119,6 +119,23 @@ describe('clustering', () => {
     }
   })
 
+  it('by cells says what share of the neighbours it found, and without is exact', async () => {
+    // As many rows as several cells hold: 64 rows a cell, one neighbouring cell looked at.
+    const { features } = blobs({ classes: 60, each: 12, d: 16, noise: 1.2 })
+    const input = { features, method: 'THRESHOLD', seed: 1 }
+    const [exact, few, all] = await Promise.all(
+      [undefined, 1, 1000].map((probes) => clusterVertices({ ...input, parameters: { k: 20, probes } })),
+    )
+    expect(exact.graph.recall).toBe(1)
+    expect(exact.explanation).not.toContain('recall')
+    expect(few.graph.recall).toBeGreaterThan(0.1)
+    expect(few.graph.recall).toBeLessThan(0.9)
+    expect(few.explanation).toContain(`1 probes: recall ${few.graph.recall.toFixed(3)}`)
+    expect(all.graph.recall).toBe(1)
+    expect(all.labels).toEqual(exact.labels)
+    await expect(clusterVertices({ ...input, parameters: { probes: 0 } })).rejects.toMatchObject({ code: 'BAD_OPTION' })
+  })
+
   it('by every method honours any ledger and gives the same twice', async () => {
     const decided = randomLedger(test.labels.length, 60, 3)
     everyModel = await trainEverything()

@@ -60,6 +60,7 @@ export interface NexusGenInputs {
   }
   ClusterParametersInput: { // input type
     k?: number | null; // Int
+    probes?: number | null; // Int
     tau?: number | null; // Float
     rho?: number | null; // Float
     maxConnections?: number | null; // Int
