@@ -2,7 +2,8 @@
  * Times the engine phase by phase on seeded synthetic features, and against faiss, torch and scikit-learn where Debian's
  * packages are installed.
  *
- *   npx tsx bench/engine.ts --n 100000 [--probes 64] [--threads 2] [--rounds 2] [--no-peers] [--no-exact] [--no-gcn-e]
+ *   npx tsx bench/engine.ts --n 100000 [--probes 64] [--threads 2] [--rounds 2] [--no-peers] [--no-exact]
+ *     [--no-gcn-e] [--no-phases]
  *
  * Above a million rows: by cells, GCN-V and partition only, on disk in --folder, where the same command goes on after an
  * interruption. Weights are untrained: they cost what trained ones cost. Prints a table, writes JSON to bench/out/.
@@ -44,6 +45,7 @@ const { values } = parseArgs({
     'peer-queries': { type: 'string', default: '10000' },
     'no-peers': { type: 'boolean', default: false },
     'no-exact': { type: 'boolean', default: false },
+    'no-phases': { type: 'boolean', default: false },
     'no-gcn-e': { type: 'boolean', default: false },
     folder: { type: 'string' },
   },
@@ -68,27 +70,7 @@ if (n > MOST_ROWS_HELD || values.folder) {
 
 const data = await stopwatch.measure('features (not counted)', () => syntheticFeatures(n, cols, seed))
 const x = data.features
-const cells = await stopwatch.measure('knn by cells', () => kernels.knn(x, k, { probes, seed, threads }))
-const recall = await stopwatch.measure('recall on a sample', () => measureRecall(kernels, x, cells, { sample: SAMPLE }))
-console.log(`recall of ${probes} probes: ${recall.toFixed(4)}`)
-const lists = values['no-exact'] ? cells : await stopwatch.measure('knn', () => kernels.knn(x, k, { threads }))
-const knnOptions = values['no-exact'] ? { probes, seed, threads } : { threads }
-
-const input = await stopwatch.measure('aggregate', () => gcnVInput(x, lists))
-const gcnV = toParameters(initGcnV({ features: cols, hidden: 512 }, seed))
-const { confidence, hidden } = await stopwatch.measure('gcn_v', () => gcnVPredict(gcnV, input))
-const partition = await stopwatch.measure('partition', () => treePartition(lists, confidence, { tau: 0.4 }))
-const rebuilt = await stopwatch.measure('rebuilt knn', () => kernels.knn(unitHiddenRows(hidden), k, knnOptions))
-if (!values['no-gcn-e']) {
-  const gcnE = toParameters(initGcnE({ features: 512, convolutions: [512, 512, 256, 256], loss: 'nll' }, seed))
-  await stopwatch.measure('gcn_e', async () => {
-    const sets = candidateSets(rebuilt, unitHiddenRows(hidden), confidence, { rho })
-    return gcnEPredict(gcnE, sets)
-  })
-}
-await stopwatch.measure('rebuilt partition', () => treePartition(rebuilt, confidence, { tau: 0.8 }))
-console.log(`${partition.labels.reduce((most, label) => Math.max(most, label), -1) + 1} clusters`)
-
+const recall = values['no-phases'] ? undefined : await runPhases(x)
 const ratios = values['no-peers'] ? [] : await compare(x)
 const report = {
   n,
@@ -116,6 +98,33 @@ function write(report: object): void {
   console.log(`written to ${file}`)
 }
 
+/** Features to labels, phase by phase; returns the recall of the cells. */
+async function runPhases(x: Matrix): Promise<number> {
+  const cells = await stopwatch.measure('knn by cells', () => kernels.knn(x, k, { probes, seed, threads }))
+  const recall = await stopwatch.measure('recall on a sample', () =>
+    measureRecall(kernels, x, cells, { sample: SAMPLE }),
+  )
+  console.log(`recall of ${probes} probes: ${recall.toFixed(4)}`)
+  const lists = values['no-exact'] ? cells : await stopwatch.measure('knn', () => kernels.knn(x, k, { threads }))
+  const knnOptions = values['no-exact'] ? { probes, seed, threads } : { threads }
+
+  const input = await stopwatch.measure('aggregate', () => gcnVInput(x, lists))
+  const gcnV = toParameters(initGcnV({ features: cols, hidden: 512 }, seed))
+  const { confidence, hidden } = await stopwatch.measure('gcn_v', () => gcnVPredict(gcnV, input))
+  const partition = await stopwatch.measure('partition', () => treePartition(lists, confidence, { tau: 0.4 }))
+  const rebuilt = await stopwatch.measure('rebuilt knn', () => kernels.knn(unitHiddenRows(hidden), k, knnOptions))
+  if (!values['no-gcn-e']) {
+    const gcnE = toParameters(initGcnE({ features: 512, convolutions: [512, 512, 256, 256], loss: 'nll' }, seed))
+    await stopwatch.measure('gcn_e', async () => {
+      const sets = candidateSets(rebuilt, unitHiddenRows(hidden), confidence, { rho })
+      return gcnEPredict(gcnE, sets)
+    })
+  }
+  await stopwatch.measure('rebuilt partition', () => treePartition(rebuilt, confidence, { tau: 0.8 }))
+  console.log(`${partition.labels.reduce((most, label) => Math.max(most, label), -1) + 1} clusters`)
+  return recall
+}
+
 interface Ratio {
   readonly work: string
   readonly peer: string
@@ -137,28 +146,31 @@ async function compare(x: Matrix): Promise<Ratio[]> {
     const request = { k, queries: Math.min(n, Number(values['peer-queries'])) }
     const found: Ratio[] = []
     row('paired', 'ours', 'theirs', 'ratio')
-    const exact = () => cpuOf(() => kernels.knn(x, k, { threads }))
-    for (const what of ['faiss flat', 'torch mm + topk', 'scikit-learn brute']) {
-      if (!values['no-exact']) await pair(found, 'exact knn', what, exact, () => peers.ask({ ...request, what }))
+    if (!values['no-exact']) {
+      const exact = () => cpuOf(() => kernels.knn(x, k, { threads }))
+      const theirs = ['faiss flat', 'torch mm + topk', 'scikit-learn brute']
+      found.push(...(await pair('exact knn', theirs, exact, (what) => peers.ask({ ...request, what }))))
     }
     const { probes: enough, recall: reached } = await probesFor(0.95)
-    await pair(
-      found,
-      `knn by cells, recall ${reached.toFixed(3)}`,
-      'faiss ivf',
-      () => cpuOf(() => kernels.knn(x, k, { probes: enough, threads })),
-      () => peers.ask({ ...request, what: 'faiss ivf', recall: reached }),
+    found.push(
+      ...(await pair(
+        `knn by cells, recall ${reached.toFixed(3)}`,
+        ['faiss ivf'],
+        () => cpuOf(() => kernels.knn(x, k, { probes: enough, threads })),
+        (what) => peers.ask({ ...request, what, recall: reached }),
+      )),
     )
     for (const what of ['gcnV', 'gcnE'] as const) {
-      await pair(
-        found,
-        `${what} training step`,
-        'torch',
-        async () => (await timeGcnSteps(3))[what],
-        async () => {
-          const answer = await peers.ask({ what: 'torch steps', runs: 3 })
-          return { missing: answer.missing, cpuSeconds: answer[what] }
-        },
+      found.push(
+        ...(await pair(
+          `${what} training step`,
+          ['torch'],
+          async () => (await timeGcnSteps(3))[what],
+          async () => {
+            const answer = await peers.ask({ what: 'torch steps', runs: 3 })
+            return { missing: answer.missing, cpuSeconds: answer[what] }
+          },
+        )),
       )
     }
     return found
@@ -168,29 +180,40 @@ async function compare(x: Matrix): Promise<Ratio[]> {
   }
 }
 
+/** Each round theirs, one peer after the other, then ours: all meet the same machine. */
 async function pair(
-  found: Ratio[],
   work: string,
-  peer: string,
+  peers: readonly string[],
   ours: () => Promise<number>,
-  theirs: () => Promise<PeerAnswer>,
-) {
-  const ratio: Ratio = { work, peer, ours: [], theirs: [], ratio: 0 }
-  let note: string | undefined
+  theirs: (peer: string) => Promise<PeerAnswer>,
+): Promise<Ratio[]> {
+  const own: number[] = []
+  const answers = new Map<string, PeerAnswer[]>(peers.map((peer) => [peer, []]))
   for (let round = 0; round < rounds; round++) {
-    const answer = await theirs()
-    if (answer.missing || answer.cpuSeconds === undefined) {
-      console.log(`${peer} is not here: ${answer.missing}`)
-      return
+    for (const [peer, given] of answers) {
+      const answer = await theirs(peer)
+      if (answer.cpuSeconds !== undefined) given.push(answer)
+      else {
+        console.log(`${peer} is not here: ${answer.missing}`)
+        answers.delete(peer)
+      }
     }
-    ratio.theirs.push(answer.cpuSeconds)
-    ratio.ours.push(await ours())
-    note = answer.probes === undefined ? undefined : `${answer.probes} probes, recall ${answer.recall?.toFixed(3)}`
+    if (answers.size > 0) own.push(await ours())
   }
-  const each = ratio.ours.map((own, i) => own / ratio.theirs[i]).sort((a, b) => a - b)
-  const median = each[each.length >> 1]
-  found.push({ ...ratio, ratio: median, note })
-  row(`${work} / ${peer}`, ratio.ours[0].toFixed(2), ratio.theirs[0].toFixed(2), median.toFixed(3), note)
+  return [...answers].map(([peer, given]) => {
+    const each = own.map((seconds, i) => seconds / (given[i].cpuSeconds ?? Number.NaN)).sort((a, b) => a - b)
+    const { probes, recall } = given[0]
+    const ratio: Ratio = {
+      work,
+      peer,
+      ours: own,
+      theirs: given.map(({ cpuSeconds = Number.NaN }) => cpuSeconds),
+      ratio: each[each.length >> 1],
+      note: probes === undefined ? undefined : `${probes} probes, recall ${recall?.toFixed(3)}`,
+    }
+    row(`${work} / ${peer}`, own[0].toFixed(2), ratio.theirs[0].toFixed(2), ratio.ratio.toFixed(3), ratio.note)
+    return ratio
+  })
 }
 
 /** Least probes, doubling by quarters, that reach a recall. */
