@@ -3,7 +3,7 @@
  * packages are installed.
  *
  *   npx tsx bench/engine.ts --n 100000 [--probes 64] [--threads 2] [--rounds 2] [--no-peers] [--no-exact]
- *     [--no-gcn-e] [--no-phases]
+ *     [--no-gcn-e] [--no-phases] [--decoders]
  *
  * Above a million rows: by cells, GCN-V and partition only, on disk in --folder, where the same command goes on after an
  * interruption. Weights are untrained: they cost what trained ones cost. Prints a table, writes JSON to bench/out/.
@@ -20,6 +20,8 @@ import { unitHiddenRows } from '../src/engine/gcn/hidden-features.ts'
 import { toParameters } from '../src/engine/gcn/parameters.ts'
 import { measureRecall } from '../src/engine/kernels/recall.ts'
 import { loadKernels } from '../src/engine/kernels/select.ts'
+import { neighbourOverlap } from '../src/engine/methods/neighbour-overlap.ts'
+import { findMethod } from '../src/engine/methods.ts'
 import { treePartition } from '../src/engine/partition/tree-partition.ts'
 import type { Matrix, NeighbourLists } from '../src/engine/types.ts'
 import { cpuSeconds, createStopwatch } from './clock.ts'
@@ -45,6 +47,7 @@ const { values } = parseArgs({
     'peer-queries': { type: 'string', default: '10000' },
     'no-peers': { type: 'boolean', default: false },
     'no-exact': { type: 'boolean', default: false },
+    decoders: { type: 'boolean', default: false },
     'no-phases': { type: 'boolean', default: false },
     'no-gcn-e': { type: 'boolean', default: false },
     folder: { type: 'string' },
@@ -98,6 +101,16 @@ function write(report: object): void {
   console.log(`written to ${file}`)
 }
 
+/** What else is hot in the engine, on one set of lists. */
+async function timeDecoders(x: Matrix, lists: NeighbourLists): Promise<void> {
+  await stopwatch.measure('neighbour-set similarity', () => neighbourOverlap(lists))
+  for (const name of ['THRESHOLD', 'CHINESE_WHISPERS', 'CDP', 'ARO', 'FC_ES', 'INFOMAP']) {
+    const decode = findMethod(name)?.decode
+    if (!decode) throw new Error(`methods must hold ${name}: got none`)
+    await stopwatch.measure(name, () => decode({ lists, features: x, parameters: {}, seed }))
+  }
+}
+
 /** Features to labels, phase by phase; returns the recall of the cells. */
 async function runPhases(x: Matrix): Promise<number> {
   const cells = await stopwatch.measure('knn by cells', () => kernels.knn(x, k, { probes, seed, threads }))
@@ -108,6 +121,7 @@ async function runPhases(x: Matrix): Promise<number> {
   const lists = values['no-exact'] ? cells : await stopwatch.measure('knn', () => kernels.knn(x, k, { threads }))
   const knnOptions = values['no-exact'] ? { probes, seed, threads } : { threads }
 
+  if (values.decoders) await timeDecoders(x, lists)
   const input = await stopwatch.measure('aggregate', () => gcnVInput(x, lists))
   const gcnV = toParameters(initGcnV({ features: cols, hidden: 512 }, seed))
   const { confidence, hidden } = await stopwatch.measure('gcn_v', () => gcnVPredict(gcnV, input))
