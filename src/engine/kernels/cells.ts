@@ -45,8 +45,9 @@ export interface CellPlan {
 
 const ROWS_A_CELL = 64
 const MOST_CELLS = 16_384
-const SAMPLE_A_CELL = 32
-const ROUNDS = 6
+/** Centres move far in the first rounds, so that fewer rows are enough to say where. */
+const ROUNDS = [12, 12, 12, 12, 32, 32] as const
+const SAMPLE_A_CELL = Math.max(...ROUNDS)
 /** Rows copied or summed between two looks at the abort signal. */
 const ROWS_A_TURN = 32_768
 
@@ -86,11 +87,12 @@ export async function trainCells(host: CellHost, x: FeatureStore, options: KnnOp
   const centres: Matrix = { data: sample.data.slice(0, cells * cols), rows: cells, cols }
   const counts = new Int32Array(cells)
 
-  for (let round = 0; round < ROUNDS; round++) {
-    const home = await host.assign(sample, centres)
+  for (const sampleACell of ROUNDS) {
+    const seen = Math.min(size, cells * sampleACell)
+    const home = await host.assign({ data: sample.data.subarray(0, seen * cols), rows: seen, cols }, centres)
     centres.data.fill(0)
     counts.fill(0)
-    for (let i = 0; i < size; i++) {
+    for (let i = 0; i < seen; i++) {
       if (i % ROWS_A_TURN === 0) await breathe(signal)
       const to = home[i] * cols
       const from = i * cols
@@ -99,7 +101,7 @@ export async function trainCells(host: CellHost, x: FeatureStore, options: KnnOp
     }
     for (let cell = 0; cell < cells; cell++) {
       if (counts[cell] === 0 || !normalise(centres.data, cell * cols, cols)) {
-        const from = rng.int(size) * cols
+        const from = rng.int(seen) * cols
         centres.data.set(sample.data.subarray(from, from + cols), cell * cols)
       }
     }
