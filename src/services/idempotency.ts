@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Prisma } from '../generated/prisma/client.ts'
 import type { Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { DomainError } from './errors.ts'
@@ -50,9 +51,12 @@ export async function onceOnly<Answer extends object>(
   return app.prisma.$transaction(
     async (tx) => {
       // The insert waits for a concurrent holder of the same key, so that exactly one of them works.
+      const settings = isLong
+        ? Prisma.sql`FROM (SELECT set_config('statement_timeout', '0', true), set_config('work_mem', '128MB', true)) long`
+        : Prisma.empty
       const claimed = await tx.$executeRaw`
         /* onceOnly: claim */ INSERT INTO "IdempotencyRecord" ("userId", "operation", "key", "bodyHash", "response")
-        VALUES (${viewer.userId}::uuid, ${operation}, ${key}, ${bodyHash}, 'null'::jsonb)
+        SELECT ${viewer.userId}::uuid, ${operation}, ${key}, ${bodyHash}::bytea, 'null'::jsonb ${settings}
         ON CONFLICT DO NOTHING`
       const where = { userId_operation_key: { userId: viewer.userId, operation, key } }
       if (claimed === 0) {
@@ -66,8 +70,6 @@ export async function onceOnly<Answer extends object>(
         }
         return earlier.response as Answer
       }
-      if (isLong)
-        await tx.$executeRaw`SELECT set_config('statement_timeout', '0', true), set_config('work_mem', '128MB', true)`
       const answer = await work(tx)
       await tx.$executeRaw`
         /* onceOnly: answer */ UPDATE "IdempotencyRecord" SET "response" = ${JSON.stringify(answer)}::jsonb

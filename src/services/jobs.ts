@@ -10,29 +10,35 @@ export const SETTLED: readonly JobState[] = ['SUCCEEDED', 'FAILED', 'CANCELED']
 
 export const isSettled = ({ state }: Pick<Job, 'state'>): boolean => SETTLED.includes(state)
 
+interface JobWish<Payload> {
+  projectId: string
+  payload: Payload
+  createdById?: string
+  total?: number
+}
+
+/** A Job row that is about to be written; its payload is checked. */
+export const newJob = <Payload extends Prisma.InputJsonObject>(
+  definition: JobDefinition<Payload>,
+  { projectId, payload, createdById, total }: JobWish<Payload>,
+) => ({
+  projectId,
+  id: newId(),
+  kind: definition.name,
+  payload: definition.payload.parse(payload) as Prisma.InputJsonObject,
+  createdById,
+  total,
+})
+
 /** Writes a Job row and queues it, in the caller's transaction: the job exists if and only if what it is about does. */
 export async function enqueueJob<Payload extends Prisma.InputJsonObject>(
   tx: Tx,
   app: App,
   definition: JobDefinition<Payload>,
-  {
-    projectId,
-    payload,
-    createdById,
-    total,
-  }: { projectId: string; payload: Payload; createdById?: string; total?: number },
+  wish: JobWish<Payload>,
 ): Promise<Job> {
-  const job = await tx.job.create({
-    data: {
-      projectId,
-      id: newId(),
-      kind: definition.name,
-      payload: definition.payload.parse(payload) as Prisma.InputJsonObject,
-      createdById,
-      total,
-    },
-  })
-  await app.queue.send(tx, { projectId, jobId: job.id })
+  const job = await tx.job.create({ data: newJob(definition, wish) })
+  await app.queue.send(tx, { projectId: wish.projectId, jobId: job.id })
   return job
 }
 

@@ -1,15 +1,15 @@
 import type { ClusterRun, Project } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
-import { recordAudit } from './audit.ts'
 import { ConstraintClosure, type Statement } from './constraint-closure.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
+import { newJob } from './jobs.ts'
 import { matchClusters, type Overlap } from './match-clusters.ts'
 import { lockProject } from './project-lock.ts'
-import { enqueueQueueBuild } from './review-queue-build.ts'
-import { countViolations } from './run-violations.ts'
+import { reviewQueueJob } from './review-queue-build.ts'
+import { violationsOf } from './run-violations.ts'
 import { refreshStatistics } from './statistics.ts'
 
 export interface PublishClusterRun {
@@ -31,6 +31,7 @@ const MAX_INTERVENING = 20
 export async function publishClusterRun(app: App, viewer: Viewer, input: PublishClusterRun): Promise<ClusterRun> {
   const { projectId, clusterRunId } = input
   await requireAccess(app, viewer, projectId, 'run.publish')
+  let published: ClusterRun | undefined
   await onceOnly(
     app,
     viewer,
@@ -39,27 +40,27 @@ export async function publishClusterRun(app: App, viewer: Viewer, input: Publish
     async (tx) => {
       const project = await lockProject(tx, projectId)
       await checkHead(tx, project, input.expectedLedgerRevision)
-      const run = await tx.clusterRun.findUnique({ where: { projectId_id: { projectId, id: clusterRunId } } })
+      const [run] = await tx.$queryRaw<(ClusterRun & { violated: number })[]>`
+        /* publish: run */ SELECT r.*, (${violationsOf({ projectId, id: clusterRunId })}) AS "violated" FROM "ClusterRun" r
+        WHERE r."projectId" = ${projectId}::uuid AND r."id" = ${clusterRunId}::uuid`
       if (!run) throw notFound('cluster run', clusterRunId)
       if (run.state !== 'READY') {
         throw new DomainError('INVALID_STATE', `only a READY run can be published: this one is ${run.state}`)
       }
-      const violated = await countViolations(tx, { projectId, id: clusterRunId })
-      if (violated > 0) {
+      if (run.violated > 0) {
         throw new DomainError(
           'INVALID_STATE',
-          `publishing would break ${violated} human decisions made since ledger revision ${run.ledgerRevision}, which this run honoured: start a new run`,
+          `publishing would break ${run.violated} human decisions made since ledger revision ${run.ledgerRevision}, which this run honoured: start a new run`,
         )
       }
       await followClusters(tx, run, project.ledgerRevision)
-      await showRun(tx, app, run)
-      await enqueueQueueBuild(tx, app, { projectId, runId: run.id, createdById: viewer.userId })
-      await recordAudit(tx, viewer, { projectId, action: 'run.published', target: ['ClusterRun', run.id] })
+      published = await showRun(tx, app, viewer, run)
       return { clusterRunId }
     },
     { isLong: true },
   )
-  return app.prisma.clusterRun.findUniqueOrThrow({ where: { projectId_id: { projectId, id: clusterRunId } } })
+  const where = { projectId_id: { projectId, id: clusterRunId } }
+  return published ?? app.prisma.clusterRun.findUniqueOrThrow({ where })
 }
 
 async function checkHead(tx: Tx, project: Project, expected: number): Promise<void> {
@@ -86,21 +87,31 @@ async function checkHead(tx: Tx, project: Project, expected: number): Promise<vo
   })
 }
 
+/** A cluster and an identity of which it holds members; large clusters stand there without one too. */
+interface ClusterOverlap extends Omit<Overlap, 'identityId'> {
+  readonly size: number
+  readonly identityId: string | null
+}
+
 /** Matches clusters to identities and moves MODEL memberships along, set by set. */
 async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevision: number): Promise<void> {
-  const overlaps = await tx.$queryRaw<Overlap[]>`
+  const found = await tx.$queryRaw<ClusterOverlap[]>`
     /* publish: overlaps */
-    SELECT v."clusterIndex", m."identityId",
-      (count(*) FILTER (WHERE m."source" <> 'MODEL'))::int AS "anchors", count(*)::int AS "members"
-    FROM "Vertex" v JOIN "IdentityMember" m ON m."projectId" = v."projectId" AND m."itemId" = v."itemId"
-    WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
-    GROUP BY 1, 2`
-  const identityOf = matchClusters(overlaps)
-  const fresh = await tx.$queryRaw<{ index: number }[]>`
-    /* publish: clusters */ SELECT "index" FROM "Cluster"
-    WHERE "projectId" = ${projectId}::uuid AND "runId" = ${runId}::uuid AND "size" > 1 ORDER BY "index"`
+    SELECT c."index" AS "clusterIndex", c."size", o."identityId", coalesce(o."anchors", 0) AS "anchors", coalesce(o."members", 0) AS "members"
+    FROM "Cluster" c LEFT JOIN (
+      SELECT v."clusterIndex", m."identityId", (count(*) FILTER (WHERE m."source" <> 'MODEL'))::int AS "anchors",
+        count(*)::int AS "members"
+      FROM "Vertex" v JOIN "IdentityMember" m ON m."projectId" = v."projectId" AND m."itemId" = v."itemId"
+      WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
+      GROUP BY 1, 2) o ON o."clusterIndex" = c."index"
+    WHERE c."projectId" = ${projectId}::uuid AND c."runId" = ${runId}::uuid AND (c."size" > 1 OR o."identityId" IS NOT NULL)
+    ORDER BY 1`
+  const identityOf = matchClusters(found.filter((row): row is ClusterOverlap & Overlap => row.identityId !== null))
   // Single vertices make no identity: they are the free items that ASSIGN asks about.
-  const made = fresh.filter(({ index }) => !identityOf.has(index)).map(({ index }) => ({ index, id: newId() }))
+  const lonely = new Set(
+    found.flatMap(({ clusterIndex, size }) => (size > 1 && !identityOf.has(clusterIndex) ? clusterIndex : [])),
+  )
+  const made = [...lonely].map((index) => ({ index, id: newId() }))
   const indexes = [...identityOf.keys(), ...made.map(({ index }) => index)]
   const identities = [...identityOf.values(), ...made.map(({ id }) => id)]
   await tx.$executeRaw`
@@ -146,16 +157,22 @@ async function followClusters(tx: Tx, { projectId, id: runId }: Ref, ledgerRevis
       RETURNING "itemId", "toIdentityId"),
     leavers AS (
       DELETE FROM "IdentityMember" m USING moves e
-      WHERE m."projectId" = ${projectId}::uuid AND m."itemId" = e."itemId" AND e."toIdentityId" IS NULL)
+      WHERE m."projectId" = ${projectId}::uuid AND m."itemId" = e."itemId" AND e."toIdentityId" IS NULL),
+    stayers AS (
+      -- They carry the confidence and impact of their new vertex: the orders of the identity page.
+      UPDATE "IdentityMember" m
+      SET "risk" = CASE WHEN m."source" = 'MODEL' THEN v."impact" ELSE 0 END, "confidence" = v."confidence"
+      FROM "Vertex" v WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
+        AND m."projectId" = v."projectId" AND m."itemId" = v."itemId" AND (m."confidence" <> v."confidence"
+          OR m."risk" <> CASE WHEN m."source" = 'MODEL' THEN v."impact" ELSE 0 END)
+        AND NOT EXISTS (SELECT 1 FROM moves e WHERE e."itemId" = m."itemId"))
     INSERT INTO "IdentityMember" ("projectId", "itemId", "identityId", "source", "risk", "confidence")
     SELECT ${projectId}::uuid, "itemId", "toIdentityId", 'MODEL', g."impact", g."confidence"
     FROM moves JOIN goals g USING ("itemId") WHERE "toIdentityId" IS NOT NULL
     ON CONFLICT ("projectId", "itemId") DO UPDATE
       SET "identityId" = excluded."identityId", "source" = 'MODEL', "addedAt" = now(), "risk" = excluded."risk",
         "confidence" = excluded."confidence"`
-  await refreshStatistics({ prisma: tx }, 'MembershipEvent', 'Cluster')
-  await refreshStatistics({ prisma: tx }, 'IdentityMember', 'Identity')
-  await refreshMembers(tx, { projectId, id: runId })
+  await refreshStatistics({ prisma: tx }, 'MembershipEvent', 'Cluster', 'IdentityMember', 'Identity')
   await refreshIdentities(tx, projectId, eventHead)
 }
 
@@ -184,16 +201,6 @@ async function findBarred(tx: Tx, projectId: string): Promise<Barred[]> {
       identityId ? closure.matesOf(itemId).map((mate) => ({ itemId: mate, identityId })) : []
     return [...bar(leftItemId, right), ...bar(rightItemId, left)]
   })
-}
-
-/** Members that stay carry the confidence and impact of their new vertex: the orders of the identity page. */
-async function refreshMembers(tx: Tx, { projectId, id: runId }: Ref): Promise<void> {
-  await tx.$executeRaw`
-    /* publish: member risk */ UPDATE "IdentityMember" m
-    SET "risk" = CASE WHEN m."source" = 'MODEL' THEN v."impact" ELSE 0 END, "confidence" = v."confidence"
-    FROM "Vertex" v WHERE v."projectId" = ${projectId}::uuid AND v."runId" = ${runId}::uuid
-      AND m."projectId" = v."projectId" AND m."itemId" = v."itemId" AND (m."confidence" <> v."confidence"
-        OR m."risk" <> CASE WHEN m."source" = 'MODEL' THEN v."impact" ELSE 0 END)`
 }
 
 /** Counts, risk, cover and revision of identities; a proposed one that lost everybody is dissolved. */
@@ -225,13 +232,23 @@ async function refreshIdentities(tx: Tx, projectId: string, eventHead: string): 
       AND (c.id IS NOT NULL OR i."risk" IS DISTINCT FROM coalesce(s.risk, 0) OR i."memberCount" <> coalesce(s.n, 0))`
 }
 
-/** The run is the published one, and the one before is superseded. */
-async function showRun(tx: Tx, app: App, { projectId, id }: Ref): Promise<void> {
-  await tx.$executeRaw`
+/** The run is the published one, and the one before is superseded; its questions are asked for, and the log says who did it. */
+async function showRun(tx: Tx, app: App, viewer: Viewer, { projectId, id }: Ref): Promise<ClusterRun | undefined> {
+  const job = newJob(reviewQueueJob, { projectId, payload: { runId: id }, createdById: viewer.userId })
+  const runs = await tx.$queryRaw<ClusterRun[]>`
     /* publish: show */
     WITH project AS (
-      UPDATE "Project" SET "publishedRunId" = ${id}::uuid WHERE "id" = ${projectId}::uuid)
+      UPDATE "Project" SET "publishedRunId" = ${id}::uuid WHERE "id" = ${projectId}::uuid),
+    audit AS (
+      INSERT INTO "AuditEvent" ("projectId", "id", "action", "actorId", "requestId", "targetType", "targetId")
+      VALUES (${projectId}::uuid, ${newId()}::uuid, 'run.published', ${viewer.userId}::uuid, ${viewer.requestId}, 'ClusterRun', ${id})),
+    job AS (
+      INSERT INTO "Job" ("projectId", "id", "kind", "payload", "createdById")
+      VALUES (${projectId}::uuid, ${job.id}::uuid, ${job.kind}, ${JSON.stringify(job.payload)}::jsonb, ${viewer.userId}::uuid))
     UPDATE "ClusterRun" SET "state" = CASE WHEN "id" = ${id}::uuid THEN 'PUBLISHED'::"ClusterRunState" ELSE 'SUPERSEDED' END,
       "publishedAt" = CASE WHEN "id" = ${id}::uuid THEN ${app.clock.now()}::timestamptz ELSE "publishedAt" END
-    WHERE "projectId" = ${projectId}::uuid AND ("id" = ${id}::uuid OR "state" = 'PUBLISHED')`
+    WHERE "projectId" = ${projectId}::uuid AND ("id" = ${id}::uuid OR "state" = 'PUBLISHED')
+    RETURNING *`
+  await app.queue.send(tx, { projectId, jobId: job.id })
+  return runs.find((run) => run.id === id)
 }

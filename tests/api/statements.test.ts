@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { encodeId, encodeRoot } from '../../src/resolvers/global-id.ts'
+import { newId } from '../../src/services/id.ts'
 import { openTestApp, type TestApp } from '../support/app.ts'
 import { type LedgerProject, openLedgerProject } from '../support/ledger-project.ts'
 import { openQueueProject } from '../support/queue-project.ts'
@@ -89,6 +90,64 @@ it('a preview and a decision take at most 12 statements each', async () => {
   )
   expect(applyDecision).toMatchObject({ decision: { itemCount: previewDecision.itemCount }, userErrors: [] })
   expect(statements.length).toBeLessThanOrEqual(12)
+})
+
+it('publishing a run takes at most 12 statements, sign-in included, and queues its questions', async () => {
+  const { prisma } = t.app
+  const ledger = await openLedgerProject(t, [3, 2], 4)
+  const { projectId, itemIds } = ledger
+  const runId = newId()
+  const space = await prisma.project.findUniqueOrThrow({ where: { id: projectId } })
+  const common = { projectId, runId }
+  await prisma.clusterRun.create({
+    data: {
+      projectId,
+      id: runId,
+      jobId: newId(),
+      method: 'GCN_VE',
+      spaceId: space.activeSpaceId,
+      createdById: ledger.viewer.userId,
+      state: 'READY',
+    },
+  })
+  // Two clusters that exist as identities, one that does not yet, and one item alone.
+  const clusters = [0, 0, 0, 1, 1, 2, 2, 2, 3]
+  await prisma.cluster.createMany({
+    data: [3, 2, 3, 1].map((size, index) => ({ ...common, index, size, rootIndex: clusters.indexOf(index), risk: 0 })),
+  })
+  await prisma.vertex.createMany({
+    data: itemIds.map((itemId, index) => ({
+      ...common,
+      index,
+      itemId,
+      clusterIndex: clusters[index] as number,
+      confidence: 1 / (index + 1),
+      subtreeSize: 1,
+      impact: index,
+    })),
+  })
+  await t.ok('{ viewer { id } }')
+  statements.length = 0
+  const { publishClusterRun } = await t.ok(
+    'mutation($input: PublishClusterRunInput!) { publishClusterRun(input: $input) { clusterRun { state } userErrors { message } } }',
+    {
+      input: {
+        clusterRunId: encodeId('ClusterRun', { projectId, id: runId }),
+        expectedLedgerRevision: 0,
+        idempotencyKey: 'publish-once',
+      },
+    },
+  )
+  expect(statements.length).toBeLessThanOrEqual(12)
+  expect(publishClusterRun).toEqual({ clusterRun: { state: 'PUBLISHED' }, userErrors: [] })
+  const [made] = await prisma.identity.findMany({ where: { projectId, id: { notIn: ledger.identityIds } } })
+  expect(made).toMatchObject({ memberCount: 3, risk: 5 + 6 + 7, coverItemId: itemIds[5], state: 'PROPOSED' })
+  // Who stays where they were has the confidence and the risk of the new vertex.
+  expect(await prisma.identityMember.findMany({ where: { projectId, itemId: itemIds[1] as string } })).toMatchObject([
+    { identityId: ledger.identityIds[0], confidence: 0.5, risk: 1 },
+  ])
+  expect(await prisma.job.count({ where: { projectId, kind: 'review_queue', state: 'QUEUED' } })).toBe(1)
+  expect(await prisma.auditEvent.count({ where: { projectId, action: 'run.published', targetId: runId } })).toBe(1)
 })
 
 it('claiming takes at most 12 statements, and so does a batch of answers with the next claim, whatever its size', async () => {
