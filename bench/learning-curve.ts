@@ -58,6 +58,8 @@ const HELD_OUT_ONE_IN = 5
 /** Clusters of fewer are not worth a look. */
 const LEAST_CONFIRMED = 3
 const METHODS = ['AUTO', 'GCN_V', 'GCN_VE'] as const
+const GATES = ['inCompany', 'alone'] as const
+type GateKind = (typeof GATES)[number]
 
 interface LabelledRows {
   readonly features: Matrix
@@ -81,7 +83,10 @@ if (!values['only-report']) for (const seed of seeds) await runSeed(seed, storeO
 const results = seeds.flatMap((seed) => {
   const store = storeOf(seed)
   const names = store.names().filter((name) => name.startsWith('point '))
-  return names.map((name) => store.readJson<LearningPoint>(name))
+  return names.map((name) => ({
+    ...store.readJson<LearningPoint>(name),
+    ...(store.has(`gates ${name}.json`) && { gates: store.readJson<LearningPoint['gates']>(`gates ${name}`) }),
+  }))
 })
 console.log(learningReport(results, values.data, by).join('\n'))
 if (values.write) writeLearningReport(results, values.data, by)
@@ -90,82 +95,91 @@ async function runSeed(seed: number, store: Store): Promise<void> {
   if (!values.mix) requireSame(store, { engine: engineHash() })
   const { project, heldOut } = deal(seed)
   const confirm = by === 'identities' ? confirmIdentities(project, seed) : await confirmByAnswers(project)
-  let active: ClusteringModel | undefined
+  const modelOf = (name: string) => decodeModel(store.readBytes(`${name}.bin`))
   if (!store.has('point 0.json')) {
     const scores = await score(heldOut, undefined, seed)
     store.writeJson('point 0', { seed, point: 0, confirmed: 0, images: 0, scores } satisfies LearningPoint)
   }
+  const active: Record<GateKind, ClusteringModel | undefined> = { inCompany: undefined, alone: undefined }
+  const askBoth = async (name: string, labels: Labels) => {
+    if (!store.has(`gates ${name}.json`)) {
+      const gates = {
+        inCompany: await askGate('inCompany', modelOf(name), active.inCompany, project, labels),
+        alone: await askGate('alone', modelOf(name), active.alone, project, labels),
+      }
+      store.writeJson(`gates ${name}`, gates)
+    }
+    return store.readJson<NonNullable<LearningPoint['gates']>>(`gates ${name}`)
+  }
   for (const point of points) {
     const name = `point ${point}`
     const labels = confirm(point)
-    const gated = select({ ...project, labels }, (label) => label >= 0 && isUnseen(label))
     if (!store.has(`${name}.json`)) {
       const cpu = cpuSeconds()
       const train = select({ ...project, labels }, (label) => label >= 0 && !isUnseen(label))
       const { model } = await trainClusteringModel({ ...train, embedderId: 'given', seed })
       const trainingCpuSeconds = cpuSeconds() - cpu
       store.writeBytes(`${name}.bin`, encodeModel(model))
+      const confirmed = labels.filter((label) => label >= 0)
       store.writeJson(name, {
         seed,
         point,
-        confirmed: new Set(labels.filter((label) => label >= 0)).size,
-        images: labels.filter((label) => label >= 0).length,
+        confirmed: new Set(confirmed).size,
+        images: confirmed.length,
         wholeness: wholeness(labels, project.labels),
         trainingCpuSeconds,
-        gate: await askGate(model, active, gated),
         scores: await score(heldOut, model, seed),
         choice: model.choice?.method,
       } satisfies LearningPoint)
     }
-    const { gate, scores, trainingCpuSeconds = 0 } = store.readJson<LearningPoint>(name)
+    const gates = await askBoth(name, labels)
+    for (const kind of GATES) if (gates[kind].verdict === 'ACCEPTED') active[kind] = modelOf(name)
+    const { scores, trainingCpuSeconds = 0 } = store.readJson<LearningPoint>(name)
     console.log(
-      `seed ${seed}, ${point} ${by === 'identities' ? '%' : 'answers'}: AUTO ${scores.AUTO?.pairwise}, gate ${gate?.verdict}, ${trainingCpuSeconds.toFixed(0)} CPU s`,
+      `seed ${seed}, ${point} ${by === 'identities' ? '%' : 'answers'}: AUTO ${scores.AUTO?.pairwise.toFixed(3)}, gate ${gates.inCompany.verdict} (alone ${gates.alone.verdict}), ${trainingCpuSeconds.toFixed(0)} CPU s`,
     )
-    if (gate?.verdict !== 'REJECTED') active = decodeModel(store.readBytes(`${name}.bin`))
   }
-  await askWithBadModel(seed, store, project, confirm(points[Math.floor((points.length - 1) / 2)] as number), active)
-}
-
-/** A model that has learnt from names dealt out anew among the confirmed items: the gate must refuse it. */
-async function askWithBadModel(
-  seed: number,
-  store: Store,
-  project: LabelledRows,
-  labels: Labels,
-  active: ClusteringModel | undefined,
-): Promise<void> {
+  // A model that has learnt from names dealt out anew among the confirmed items: the gate must refuse it.
   const name = 'point shuffled'
-  if (store.has(`${name}.json`)) return
-  const train = select({ ...project, labels }, (label) => label >= 0 && !isUnseen(label))
-  const shuffled = { ...train, labels: createRng(2000 + seed).shuffle(Int32Array.from(train.labels)) }
-  const { model } = await trainClusteringModel({ ...shuffled, embedderId: 'given', seed })
-  const gated = select({ ...project, labels }, (label) => label >= 0 && isUnseen(label))
-  const gate = await askGate(model, active, gated)
-  store.writeJson(name, {
-    seed,
-    point: -1,
-    confirmed: 0,
-    images: train.labels.length,
-    gate,
-    scores: {},
-  } satisfies LearningPoint)
-  console.log(`seed ${seed}, names shuffled: gate ${gate.verdict}`)
+  const labels = confirm(points[Math.floor((points.length - 1) / 2)] as number)
+  if (!store.has(`${name}.bin`)) {
+    const train = select({ ...project, labels }, (label) => label >= 0 && !isUnseen(label))
+    const shuffled = { ...train, labels: createRng(2000 + seed).shuffle(Int32Array.from(train.labels)) }
+    const { model } = await trainClusteringModel({ ...shuffled, embedderId: 'given', seed })
+    store.writeBytes(`${name}.bin`, encodeModel(model))
+    store.writeJson(name, {
+      seed,
+      point: -1,
+      confirmed: 0,
+      images: train.labels.length,
+      scores: await score(heldOut, model, seed),
+    } satisfies LearningPoint)
+  }
+  const gates = await askBoth(name, labels)
+  console.log(`seed ${seed}, names shuffled: gate ${gates.inCompany.verdict} (alone ${gates.alone.verdict})`)
 }
 
-/** The rule of `createModelVersion`: a lower mean of pairwise and BCubed F than the active model's is refused. */
+/**
+ * The rule of the server: a lower mean of pairwise and BCubed F on the hold-out than that of what runs use now, the active model
+ * or none, is refused.
+ *
+ * @param kind whether the hold-out is clustered among all items of the project, as runs do, or alone, as a naive gate would
+ */
 async function askGate(
+  kind: GateKind,
   model: ClusteringModel,
   active: ClusteringModel | undefined,
-  unseen: LabelledRows,
-): Promise<NonNullable<LearningPoint['gate']>> {
-  const meanF = async (measured: ClusteringModel) => {
-    const { pairwiseF, bcubedF } = await evaluateModel({ model: measured, ...unseen })
+  project: LabelledRows,
+  confirmed: Labels,
+): Promise<NonNullable<LearningPoint['gates']>[GateKind]> {
+  const labels = confirmed.map((label) => (label >= 0 && isUnseen(label) ? label : -1))
+  const rows = kind === 'alone' ? select({ ...project, labels }, (label) => label >= 0) : { ...project, labels }
+  const meanF = async (measured: ClusteringModel | undefined) => {
+    const { pairwiseF, bcubedF } = await evaluateModel({ model: measured, ...rows })
     return (pairwiseF.value + bcubedF.value) / 2
   }
-  const identities = new Set(unseen.labels).size
-  const own = await meanF(model)
-  if (!active) return { verdict: 'FIRST', identities, own }
-  const other = await meanF(active)
+  const [own, other] = [await meanF(model), await meanF(active)]
+  const identities = new Set(labels).size - 1
   return { verdict: own < other ? 'REJECTED' : 'ACCEPTED', identities, own, active: other }
 }
 
@@ -246,7 +260,9 @@ function pureClusters(clusters: Labels, truth: Labels): Labels {
 }
 
 /** Whether an identity belongs to the hold-out: by its own number alone, so that it never changes. */
-const isUnseen = (label: number) => createRng(9000 + label).int(HELD_OUT_ONE_IN) === 0
+function isUnseen(label: number): boolean {
+  return createRng(9000 + label).int(HELD_OUT_ONE_IN) === 0
+}
 
 function select({ features, labels }: LabelledRows, isWanted: (label: number) => boolean): LabelledRows {
   const rows = Int32Array.from(labels.keys()).filter((row) => isWanted(labels[row]))

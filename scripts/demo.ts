@@ -93,13 +93,11 @@ async function main(): Promise<void> {
   say('3. imported pictures, embeddings and the labels of one half')
 
   const first = await train(api, projectId)
-  say(
-    `4. trained on the labelled half: pairwise F ${percent(first.pairwiseF)} on identities held out (${first.seconds} s)`,
-  )
+  say(`4. trained on the labelled half (${first.seconds} s)\n   ${gateSentence(first)}`)
 
   const truth = new Map(pictures.map((picture) => [picture.externalKey, picture]))
   const threshold = await cluster(api, projectId, truth, { method: 'THRESHOLD', modelVersionId: first.modelId })
-  const paper = await cluster(api, projectId, truth, { method: 'GCN_VE' })
+  const paper = await cluster(api, projectId, truth, { method: 'GCN_VE', modelVersionId: first.modelId })
   const before = await cluster(api, projectId, truth, {})
   say(`5. clustered the unlabelled half\n   ${before.explanation}`)
   await publish(api, projectId, before.runId)
@@ -182,10 +180,10 @@ const percent = (share: number) => (100 * share).toFixed(1)
 function gateSentence({ state, pairwiseF, bcubedF, active, heldOut }: Awaited<ReturnType<typeof train>>): string {
   const figures = (f: { pairwiseF: number; bcubedF: number }) =>
     `pairwise F ${percent(f.pairwiseF)}, BCubed F ${percent(f.bcubedF)}`
-  const compared = active ? `the active model: ${figures(active)}` : 'no model was active'
+  const compared = active ? `what runs use now: ${figures(active)}` : 'nothing to compare with'
   const said =
     state === 'REJECTED'
-      ? 'REJECTED by the gate: it is worse, so the active model stays'
+      ? 'REJECTED by the gate: it is worse, so runs go on as they are'
       : `${state}: it is no worse, so the gate lets it pass, and it is now the active one`
   return `on ${heldOut} identities that no training sees: ${figures({ pairwiseF, bcubedF })}; ${compared}\n   ${said}`
 }
@@ -275,7 +273,7 @@ async function train(api: Api, projectId: string) {
     pairwiseF: pairwiseF.value as number,
     bcubedF: bcubedF.value as number,
     heldOut: pairwiseF.sampleSize as number,
-    /** Of the model that was active before, on the same identities. */
+    /** Of what runs used before, on the same identities. */
     active: activePairwiseF
       ? { pairwiseF: activePairwiseF.value as number, bcubedF: activeBcubedF.value as number }
       : null,

@@ -8,6 +8,17 @@ interface Score {
   readonly bcubed: number
 }
 
+/** What the gate says of a model. */
+interface Gate {
+  readonly verdict: 'ACCEPTED' | 'REJECTED'
+  /** Identities of the hold-out. */
+  readonly identities: number
+  /** Mean F on the hold-out. */
+  readonly own: number
+  /** Of what runs use now: the active model, or none. */
+  readonly active: number
+}
+
 /** One model and how it does. */
 export interface LearningPoint {
   readonly seed: number
@@ -19,13 +30,7 @@ export interface LearningPoint {
   /** True identities behind one confirmed. */
   readonly wholeness?: number
   readonly trainingCpuSeconds?: number
-  readonly gate?: {
-    readonly verdict: 'FIRST' | 'ACCEPTED' | 'REJECTED'
-    readonly identities: number
-    /** Mean F on the hold-out. */
-    readonly own: number
-    readonly active?: number
-  }
+  readonly gates?: Readonly<Record<'inCompany' | 'alone', Gate>>
   /** On held-out identities, by method. */
   readonly scores: Partial<Record<'AUTO' | 'GCN_V' | 'GCN_VE', Score>>
   readonly choice?: string
@@ -49,7 +54,7 @@ export function learningReport(results: readonly LearningPoint[], data: string, 
   }
   const rows = points.map((point) => {
     const own = results.filter((result) => result.point === point)
-    const gates = own.flatMap(({ gate }) => gate ?? [])
+    const gates = own.flatMap(({ gates }) => gates?.inCompany ?? [])
     const average = (value: (result: LearningPoint) => number | undefined) => {
       const known = own.flatMap((result) => value(result) ?? [])
       return known.length === 0 ? '' : mean(known).toFixed(0)
@@ -63,9 +68,7 @@ export function learningReport(results: readonly LearningPoint[], data: string, 
         cell(own, method, 'bcubed'),
       ]),
       [...new Set(own.flatMap(({ choice }) => choice ?? []))].join(', '),
-      gates.filter(({ verdict }) => verdict !== 'FIRST').length === 0
-        ? ''
-        : `${gates.filter(({ verdict }) => verdict === 'REJECTED').length} of ${gates.length}`,
+      gates.length === 0 ? '' : `${gates.filter(({ verdict }) => verdict === 'REJECTED').length} of ${gates.length}`,
       average(({ trainingCpuSeconds }) => trainingCpuSeconds),
     ].join(' | ')} |`
   })
@@ -96,26 +99,32 @@ function riseLines(results: readonly LearningPoint[], points: readonly number[])
   })
 }
 
-/** How often the gate was right, by the held-out identities that it does not see. */
+/** How often either gate was right, by the held-out identities that no gate sees. */
 function gateLines(results: readonly LearningPoint[]): string[] {
-  const asked: { isRefused: boolean; isWorse: boolean }[] = []
-  for (const seed of new Set(results.map((result) => result.seed))) {
-    let active: LearningPoint | undefined
-    for (const point of pointsOf(results)) {
-      const own = results.find((result) => result.seed === seed && result.point === point)
-      if (!own?.gate || !own.scores.AUTO) continue
-      const isRefused = own.gate.verdict === 'REJECTED'
-      if (active?.scores.AUTO) asked.push({ isRefused, isWorse: meanF(own.scores.AUTO) < meanF(active.scores.AUTO) })
-      if (!isRefused) active = own
+  const lineOf = (kind: 'inCompany' | 'alone', name: string) => {
+    const asked: { isRefused: boolean; isWorse: boolean }[] = []
+    for (const seed of new Set(results.map((result) => result.seed))) {
+      // Without a model, runs do what is measured at 0.
+      let active = results.find((result) => result.seed === seed && result.point === 0)
+      const inOrder = [...pointsOf(results).filter((point) => point > 0), -1]
+      for (const point of inOrder) {
+        const own = results.find((result) => result.seed === seed && result.point === point)
+        if (!own?.gates || !own.scores.AUTO || !active?.scores.AUTO) continue
+        const isRefused = own.gates[kind].verdict === 'REJECTED'
+        asked.push({ isRefused, isWorse: meanF(own.scores.AUTO) < meanF(active.scores.AUTO) })
+        if (!isRefused) active = own
+      }
     }
+    const count = (isWanted: (one: (typeof asked)[number]) => boolean) => asked.filter(isWanted).length
+    return `- ${name}: right ${count(({ isRefused, isWorse }) => isRefused === isWorse)} times of ${asked.length}; refused ${count(({ isRefused, isWorse }) => isRefused && !isWorse)} better models, let ${count(({ isRefused, isWorse }) => !isRefused && isWorse)} worse ones pass.`
   }
-  const count = (isWanted: (one: (typeof asked)[number]) => boolean) => asked.filter(isWanted).length
-  const shuffled = results.filter(({ point }) => point === -1).flatMap(({ gate }) => gate ?? [])
+  const shuffled = results.filter(({ point }) => point === -1).flatMap(({ gates }) => gates?.inCompany ?? [])
   return [
-    `- The gate refused ${count(({ isRefused }) => isRefused)} of ${asked.length} retrained models. By the held-out identities, ${count(({ isRefused, isWorse }) => isRefused && isWorse)} of these were worse than the active one, and ${count(({ isRefused, isWorse }) => !isRefused && isWorse)} worse ones passed.`,
+    lineOf('inCompany', 'The gate, which clusters its hold-out among all items of the project'),
+    lineOf('alone', 'A gate that clusters the hold-out alone'),
     ...(shuffled.length > 0
       ? [
-          `- Models that had learnt from shuffled names: ${shuffled.filter(({ verdict }) => verdict === 'REJECTED').length} of ${shuffled.length} refused (mean F on the hold-out ${shuffled.map(({ own, active = 0 }) => `${percent(own)} against ${percent(active)}`).join(', ')}).`,
+          `- Models that had learnt from shuffled names: ${shuffled.filter(({ verdict }) => verdict === 'REJECTED').length} of ${shuffled.length} refused (mean F on the hold-out ${shuffled.map(({ own, active }) => `${percent(own)} against ${percent(active)}`).join(', ')}).`,
         ]
       : []),
     '',

@@ -17,7 +17,8 @@ export interface Interval {
 }
 
 export interface EvaluationInput {
-  readonly model: ClusteringModel
+  /** Absent: what a run does without one. */
+  readonly model?: ClusteringModel
   /** Embeddings, float32 [n, d]. */
   readonly features: Matrix
   /** int32 [n]: identities; below 0 = not known, left out of the scores but clustered in company. */

@@ -6,6 +6,7 @@ import {
   type Labels,
   type Matrix,
 } from '../engine/index.ts'
+import type { EmbeddingSpace } from '../generated/prisma/client.ts'
 import type { App } from '../services/app.ts'
 import { readManifestRows } from '../services/dataset-manifest.ts'
 import { readEmbeddings } from '../services/embedding-matrix.ts'
@@ -19,6 +20,8 @@ import { trainEmbedding } from './train-embedding.ts'
 /** Fewer identities than this can neither train nor hold out. */
 const MIN_IDENTITIES = 10
 const MAX_CURVE_POINTS = 500
+/** Other items that keep the hold-out company while it is measured: as in a run, within what takes a minute. */
+const MOST_COMPANIONS = 20_000
 
 /** Rows of a matrix and their labels, without those whose label is not wanted. */
 function select(
@@ -42,6 +45,42 @@ function thin<Point>(points: readonly Point[]): Point[] {
   return points.filter((_, i) => i % step === 0 || i === points.length - 1)
 }
 
+/**
+ * The hold-out among the other items of the project, whose labels are left out. Alone it would be clustered at a density that no run
+ * ever meets, and a model that merges too much would pass for the best: docs/retraining.md has the figures.
+ */
+async function inCompany(
+  app: App,
+  space: EmbeddingSpace,
+  itemIds: readonly string[],
+  matrix: Matrix,
+  labels: Labels,
+  heldOut: ReadonlySet<number>,
+): Promise<{ features: Matrix; labels: Labels }> {
+  const { projectId } = space
+  const others = await app.prisma.$queryRaw<{ id: string }[]>`
+    /* trainModel: companions */ SELECT e."itemId" AS id FROM "Embedding" e
+    WHERE e."projectId" = ${projectId}::uuid AND e."spaceId" = ${space.id}::uuid
+      AND NOT (e."itemId" = ANY(${[...itemIds]}::uuid[]))
+      AND NOT EXISTS (SELECT 1 FROM "Constraint" x WHERE x."projectId" = e."projectId" AND x."leftItemId" = e."itemId"
+        AND x."kind" = 'EXCLUDED' AND x."revokedById" IS NULL)
+    ORDER BY hashtext(e."itemId"::text), e."itemId" LIMIT ${MOST_COMPANIONS}`
+  const { matrix: company } = await readEmbeddings(
+    app,
+    space,
+    others.map(({ id }) => id),
+  )
+  const rows = matrix.rows + company.rows
+  const data = new Float32Array(rows * matrix.cols)
+  data.set(matrix.data)
+  data.set(company.data, matrix.data.length)
+  const known = Int32Array.from({ length: rows }, (_, row) => {
+    const label = labels[row] ?? -1
+    return heldOut.has(label) ? label : -1
+  })
+  return { features: { data, rows, cols: matrix.cols }, labels: known }
+}
+
 async function findModel(app: App, projectId: string, id: string | null): Promise<ClusteringModel | undefined> {
   if (!id) return undefined
   const row = await app.prisma.modelVersion.findUnique({ where: { projectId_id: { projectId, id } } })
@@ -49,8 +88,8 @@ async function findModel(app: App, projectId: string, id: string | null): Promis
 }
 
 /**
- * Trains GCN-V and GCN-E on the identities of a frozen dataset version, and measures the model and the active one on the
- * same identities that no training ever sees. The active model stays active whatever happens here.
+ * Trains GCN-V and GCN-E on the identities of a frozen dataset version, and measures the model and what runs use now, the
+ * active model or none, on the same identities that no training ever sees. The active model stays active whatever happens here.
  */
 export const trainModel = implementJob(trainingRunJob, async (context) => {
   const { app, job, payload, signal, progress } = context
@@ -106,14 +145,14 @@ export const trainModel = implementJob(trainingRunJob, async (context) => {
   )
   const project = await app.prisma.project.findUniqueOrThrow({ where: { id: projectId } })
   const active = await findModel(app, projectId, project.activeModelId)
-  const unseen = select(matrix, labels, (label) => heldOut.has(label))
-  const measure = (measured: ClusteringModel): Promise<EvaluationOutput> =>
-    app.engine.evaluate({ model: measured, ...unseen }, control)
   progress('evaluate')
+  const measured = await inCompany(app, space, itemIds, matrix, labels, heldOut)
+  const measure = (by?: ClusteringModel): Promise<EvaluationOutput> =>
+    app.engine.evaluate({ model: by, ...measured }, control)
   const holdout = heldOut.size > 1 ? await measure(model) : null
-  // A model of another embedder can not be measured on these vectors, and so can not be lost to.
+  // A model of another embedder can not be measured on these vectors, and so can not be lost to: runs here do without one.
   const isComparable = active?.embedderId === space.embedderId && active.embeddingDimension === space.dimension
-  const activeHoldout = holdout && active && isComparable ? await measure(active) : null
+  const activeHoldout = holdout ? await measure(isComparable ? active : undefined) : null
   const { key: weightsKey } = await app.files.put(encodeModel(model))
   await app.prisma.$transaction(async (tx) => {
     const { id } = await createModelVersion(tx, training, {

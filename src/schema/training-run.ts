@@ -59,12 +59,12 @@ const ModelVersion = objectType({
     t.field('activePairwiseF', {
       type: 'Estimate',
       description:
-        'Pairwise F of the model that was active when this one was measured, on the same identities: the gate.',
+        'Pairwise F of what runs used when it was measured, the active model or none, on the same identities: the gate.',
       resolve: resolve.activePairwiseF,
     })
     t.field('activeBcubedF', {
       type: 'Estimate',
-      description: 'BCubed F of that model, on the same identities.',
+      description: 'BCubed F of what runs used then, on the same identities.',
       resolve: resolve.activeBcubedF,
     })
   },

@@ -18,12 +18,12 @@ export interface MeasuredModel {
   readonly embeddingDimension: number
   readonly embedderId: string
   readonly holdout: Pick<EvaluationOutput, 'pairwiseF' | 'bcubedF'> | null
-  /** Of the active model on the same hold-out; null when there is none. */
+  /** Of what runs use now, the active model or none, on the same hold-out; null when there is no hold-out. */
   readonly activeHoldout: Pick<EvaluationOutput, 'pairwiseF' | 'bcubedF'> | null
   readonly summary: Prisma.InputJsonObject
 }
 
-/** How the model that was active then did on the same hold-out; of clustering models that met one. */
+/** How runs did then on the same hold-out: with the model that was active, or without one. */
 export const activeHoldoutOf = ({ summary }: ModelVersion) =>
   (summary as { activeHoldout?: MeasuredModel['holdout'] } | null)?.activeHoldout ?? null
 
@@ -35,7 +35,7 @@ const bothF = ({ pairwiseF, bcubedF }: NonNullable<MeasuredModel['holdout']>) =>
 const meanF = ({ pairwiseF, bcubedF }: Pick<EvaluationOutput, 'pairwiseF' | 'bcubedF'>) =>
   (pairwiseF.value + bcubedF.value) / 2
 
-/** Stores a trained model. The gate: worse than the active one on the frozen hold-out is REJECTED. */
+/** Stores a trained model. The gate: worse on the frozen hold-out than what runs use now is REJECTED. */
 export async function createModelVersion(
   tx: Tx,
   training: TrainingRun,

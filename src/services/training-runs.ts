@@ -119,7 +119,7 @@ export async function activateModel(app: App, viewer: Viewer, input: ActivateMod
       throw new DomainError(
         'INVALID_STATE',
         model.state === 'REJECTED'
-          ? 'this model was measured worse than the active one on the frozen hold-out: train another'
+          ? 'this model was measured worse than the active one, or than runs without a model, on the frozen hold-out: train another'
           : 'this model could not be measured, for too few identities are held out: confirm more, and train again',
       )
     }

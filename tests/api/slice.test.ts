@@ -222,8 +222,12 @@ describe('the whole loop through the API', () => {
       { id: startTrainingRun.trainingRun.id },
     )
     expect(node.lossCurve.length).toBeGreaterThan(3)
-    // No model was active before it: the gate had nothing to compare it with.
-    expect(node.model).toMatchObject({ state: 'EVALUATED', activePairwiseF: null, activeBcubedF: null })
+    // No model was active before it: the gate has compared it with what runs do without one.
+    expect(node.model).toMatchObject({
+      state: 'EVALUATED',
+      activePairwiseF: { value: expect.any(Number) },
+      activeBcubedF: { value: expect.any(Number) },
+    })
     const { activateModel } = await t.ok(
       'mutation($input: ActivateModelInput!) { activateModel(input: $input) { model { state } userErrors { message } } }',
       { input: { modelVersionId: node.model.id, idempotencyKey: key() } },

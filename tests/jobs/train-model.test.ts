@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest'
+import type { EvaluationInput } from '../../src/engine/index.ts'
 import { createRng } from '../../src/engine/rng.ts'
 import type { App } from '../../src/services/app.ts'
 import { activeHoldoutOf } from '../../src/services/model-versions.ts'
@@ -12,16 +13,17 @@ const DIMENSION = NUISANCE.signal + NUISANCE.noise
 let t: TestApp
 afterEach(() => t?.close())
 
-const linesOf = (classes: number, perClass: number): TrainingLine[] =>
-  nuisanceItems({ classes, perClass }).map(({ externalKey, truth, embedding }) => ({
+/** Classes of which the first ones have a label. */
+const linesOf = (classes: number, perClass: number, labelled = classes): TrainingLine[] =>
+  nuisanceItems({ classes, perClass }).map(({ externalKey, truth, embedding }, i) => ({
     externalKey,
     embedding,
-    label: truth,
+    ...(i < labelled * perClass && { label: truth }),
   }))
 
 it('the gate refuses a clustering model that is worse on the frozen hold-out, and the active one stays', async () => {
   t = await openTestApp({ works: false })
-  const p = await openTrainingProject(t, t.app, linesOf(40, 5), DIMENSION)
+  const p = await openTrainingProject(t, t.app, linesOf(46, 4, 40), DIMENSION)
   const train = async (by: App) => {
     const { jobId } = await p.start('CLUSTERING')
     await p.run(jobId, by)
@@ -30,7 +32,25 @@ it('the gate refuses a clustering model that is worse on the frozen hold-out, an
   }
   const activate = (id: string) => activateModel(p.app, p.viewer, { projectId: p.projectId, id, idempotencyKey: key() })
 
-  const good = await train(p.app)
+  const measured: EvaluationInput[] = []
+  const good = await train({
+    ...p.app,
+    engine: {
+      ...p.app.engine,
+      evaluate: (input, control) => {
+        measured.push(input)
+        return p.app.engine.evaluate(input, control)
+      },
+    },
+  })
+  // The hold-out is measured among all items of the project, by the new model and as runs do without one.
+  expect(measured.map(({ model, features }) => [model !== undefined, features.rows])).toEqual([
+    [true, 46 * 4],
+    [false, 46 * 4],
+  ])
+  const held = measured[0]?.labels.filter((label) => label >= 0) ?? []
+  expect(held.length).toBe(4 * new Set(held).size)
+  expect(held.length).toBeLessThan(40 * 4)
   expect(good).toMatchObject({ number: 1, target: 'CLUSTERING', state: 'EVALUATED' })
   await activate(good.id)
 
