@@ -1,6 +1,6 @@
+import { chanceSimilarity } from './knn/chance-similarity.ts'
 import { shorterLists } from './knn/sub-lists.ts'
 import { logistic, logisticRegression, logit } from './logistic-regression.ts'
-import { createRng } from './rng.ts'
 import type { Labels, Matrix, NeighbourLists } from './types.ts'
 
 /**
@@ -56,7 +56,6 @@ export const CALIBRATION_K = 20
 const RANKS = 10
 /** Least edges of each kind that a fit needs. */
 const EDGES_NEEDED = 20
-const RANDOM_PAIRS = 2000
 const UNCHANGED: Adjustment = { bias: 0, slope: 1 }
 /** Sizes 1, 2-3, 4-7, ... 128 and more. */
 const SIZE_STEPS = 8
@@ -158,19 +157,8 @@ export function priorCalibration(lists: NeighbourLists, x: Matrix, seed: number)
   if (nearest.length === 0) return { ...prior, bias: 0, similarity: 0 }
   nearest.sort((a, b) => a - b)
   const typical = nearest[nearest.length >> 1]
-  const rng = createRng(seed)
-  let sum = 0
-  let squares = 0
-  for (let i = 0; i < RANDOM_PAIRS; i++) {
-    const a = rng.int(n)
-    const b = (a + 1 + rng.int(n - 1)) % n
-    let s = 0
-    for (let c = 0; c < x.cols; c++) s += x.data[a * x.cols + c] * x.data[b * x.cols + c]
-    sum += s
-    squares += s * s
-  }
-  const mean = sum / RANDOM_PAIRS
-  const chance = mean + 2 * Math.sqrt(Math.max(0, squares / RANDOM_PAIRS - mean * mean))
+  const { mean, deviation } = chanceSimilarity(x, seed)
+  const chance = mean + 2 * deviation
   // In a tiny set the nearest neighbour may be no better than chance: the curve then stays steep, just below it.
   const middle = Math.min((chance + typical) / 2, typical - 0.02)
   const slope = Math.log(9) / (typical - middle)

@@ -24,10 +24,16 @@ export const MOST_ROWS = 20_000
  * Source: nearest-neighbour chains, [MURTAGH83]; Lance-Williams updates. Time n^2 d for the products and O(n^2) for the chain,
  * 2 n^2 bytes of memory.
  *
- * @param x L2-normalised rows
+ * @param x L2-normalised rows; with `sizes` the means of clusters instead
+ * @param sizes members of each cluster that a row stands for; default 1
  * @throws EngineError BAD_OPTION above 20,000 rows, ABORTED.
  */
-export async function agglomerate(x: Matrix, linkage: Linkage, control: Control = {}): Promise<Dendrogram> {
+export async function agglomerate(
+  x: Matrix,
+  linkage: Linkage,
+  control: Control = {},
+  sizes?: Int32Array,
+): Promise<Dendrogram> {
   const n = x.rows
   if (n > MOST_ROWS) {
     throw new EngineError(
@@ -49,7 +55,7 @@ export async function agglomerate(x: Matrix, linkage: Linkage, control: Control 
   )
   const at = (a: number, b: number) => (a > b ? rowStart(a) + b : rowStart(b) + a)
 
-  const size = new Float64Array(n).fill(1)
+  const size = sizes ? Float64Array.from(sizes) : new Float64Array(n).fill(1)
   // Active clusters as a linked list, so that those that are gone cost nothing.
   const next = Int32Array.from({ length: n }, (_, v) => v + 1)
   const previous = Int32Array.from({ length: n }, (_, v) => v - 1)
