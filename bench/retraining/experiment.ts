@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
   type BackboneShape,
+  type ClustererChoice,
   type ClusteringScores,
+  chooseClusterer,
   clusterVertices,
+  DEFAULT_RECOGNITION,
   decodeModel,
   decodeRecognitionModel,
   embedSamples,
@@ -133,6 +136,43 @@ async function modelOf(seed: Seed, method: string) {
   return decodeModel(store.readBytes(file))
 }
 
+/** What AUTO stands for, chosen once with all unlabelled parts, as `retrain` does it: their labels are not looked at. */
+async function chosenMethod(seed: Seed): Promise<string> {
+  const { store, pictures, split, settings } = seed
+  if (!store.has('choice.json')) {
+    const rows = Int32Array.from([...split.L, ...unlabelledRows(seed, split.U.length)])
+    const isLabelled = new Set(split.L)
+    const samples = selectSamples(pictures, rows)
+    const labels = rows.map((row) => (isLabelled.has(row) ? pictures.labels[row] : -1))
+    const steps = settings.recipe.steps ?? DEFAULT_RECOGNITION.steps
+    const choice = await chooseClusterer(
+      {
+        samples,
+        labels,
+        clustering: await clusteringModel(seed),
+        parameters: { minProbability: settings.minProbability },
+        seed: seed.seed,
+      },
+      {
+        trainOn: async (half, at) => {
+          const { model } = await trainRecognition({
+            samples,
+            tasks: [{ name: 'half', rows: half, labels: half.map((row) => labels[row]) }],
+            shape: settings.shape,
+            recipe: { ...settings.recipe, steps: steps >> 1 },
+            seed: seed.seed + at,
+          })
+          return model
+        },
+        embed: embedSamples,
+        cluster: clusterVertices,
+      },
+    )
+    store.writeJson('choice', choice ?? { method: 'AUTO', table: [], explanation: 'too few identities to choose by' })
+  }
+  return store.readJson<ClustererChoice>('choice').method
+}
+
 /** Embeddings of unlabelled pictures; nothing but the pixels goes in. */
 async function unlabelledFeatures(seed: Seed, parts: number): Promise<Matrix> {
   const { store } = seed
@@ -158,9 +198,10 @@ export async function clustered(seed: Seed, method: string, parts: number): Prom
     const isTold = TOLD_THE_COUNT.includes(method)
     const truth = truthOf(seed, rows)
     const started = performance.now()
+    const chosen = method === 'AUTO' ? await chosenMethod(seed) : method
     const result = await clusterVertices({
       features,
-      method,
+      method: chosen,
       model,
       embedderId: 'first',
       seed: seed.seed,
@@ -173,7 +214,7 @@ export async function clustered(seed: Seed, method: string, parts: number): Prom
       labels: [...result.labels],
       parent: [...result.parent],
       parentProbability: [...result.parentProbability],
-      note: isTold ? 'told the true number of clusters' : (result.parametersChosen.method ?? ''),
+      note: isTold ? 'told the true number of clusters' : method === 'AUTO' ? chosen : '',
       seconds: (performance.now() - started) / 1000,
       scores: evaluateClustering(result.labels, truth),
     })

@@ -37,6 +37,7 @@ export {
   NO_AUGMENTATION,
 } from './recognition/augmentation.ts'
 export { type BackboneShape, convolutionalBackbone, embeddingHead } from './recognition/backbone.ts'
+export { type ClustererChoice, chooseClusterer } from './recognition/choose-clusterer.ts'
 export { embedSamples } from './recognition/embed.ts'
 export { type IdentificationScores, identificationScores } from './recognition/identification.ts'
 export type { MarginHead } from './recognition/margin-head.ts'

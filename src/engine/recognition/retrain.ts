@@ -5,6 +5,7 @@ import { createRng } from '../rng.ts'
 import type { TrainingInput, TrainingOutput } from '../training.ts'
 import type { Control, Labels, Matrix } from '../types.ts'
 import type { BackboneShape } from './backbone.ts'
+import { type ClustererChoice, chooseClusterer } from './choose-clusterer.ts'
 import { backboneFor, stepsFor } from './defaults.ts'
 import { type PseudoLabelChoices, type PseudoLabels, pseudoLabels } from './pseudo-labels.ts'
 import { decodeRecognitionModel, encodeRecognitionModel, type RecognitionModel } from './recognition-model.ts'
@@ -40,7 +41,7 @@ export interface RetrainInput {
   readonly shape?: BackboneShape
   /** Steps by default: a dozen passes over all samples, 400 to 6,000. */
   readonly recipe?: Partial<RecognitionRecipe>
-  /** How the unlabelled samples are clustered. Default AUTO. */
+  /** How the unlabelled samples are clustered. Default AUTO: chosen on identities that a recognition model has not seen. */
   readonly method?: string
   /** Default: links more likely wrong than right are cut. */
   readonly parameters?: ClusterParameters
@@ -84,7 +85,8 @@ const FEWEST_HELD_OUT = 2
  * model on its embeddings of them, (3) clusters the unlabelled ones at once, (4) trains a new recognition model from scratch on
  * labels and pseudo-labels as two tasks, with equal numbers of both in every batch.
  *
- * Source: [YANG20] section 4.2.2. Differs: identities held out of both trainings say when to stop.
+ * Source: [YANG20] section 4.2.2. Differs: identities held out of both trainings say when to stop; AUTO is chosen anew, see
+ * `chooseClusterer`.
  *
  * @param memory keeps every finished step, and checkpoints in the middle of the two trainings
  * @throws EngineError BAD_OPTION with too few identities, without unlabelled samples, or when no two clusters came out; what the
@@ -137,6 +139,21 @@ export async function retrain(
     const { model } = await steps.train({ features, labels: labelsOf(known), embedderId, seed }, control)
     return model
   })
+  const choice =
+    method === 'AUTO'
+      ? await remembered('choice', encodeJson, decodeJson<{ chosen?: ClustererChoice }>, async () => ({
+          chosen: await chooseClusterer(
+            { samples, labels, clustering, parameters, seed },
+            {
+              trainOn: half,
+              embed: (model, some) => steps.embed({ model, samples: some }, control),
+              cluster: steps.cluster,
+            },
+            inPhase('choose_method'),
+          ),
+        }))
+      : {}
+  const { chosen } = choice
   const proposed = await remembered('clusters', encodeJson, decodeJson<Proposed>, async () => {
     const features = await steps.embed(
       { model: first.model, samples: selectSamples(samples, unlabelled) },
@@ -147,8 +164,8 @@ export async function retrain(
       labels: [...result.labels],
       parent: [...result.parent],
       parentProbability: [...result.parentProbability],
-      method: String(result.parametersChosen.method ?? method),
-      explanation: result.explanation,
+      method: String(result.parametersChosen.method ?? chosen?.method ?? method),
+      explanation: chosen ? `${chosen.explanation} ${result.explanation}` : result.explanation,
     }
   })
   const pseudo = pseudoLabels(
@@ -195,6 +212,21 @@ export async function retrain(
     sentence: sentenceOf(known.length, identities, pseudo, proposed.method, scores),
   }
   return { first: first.model, clustering, pseudo: found, final: final.model, lossCurve: final.lossCurve, report }
+
+  /** A model of half the identities, to choose by: half the steps will do, and no checkpoints. */
+  async function half(rows: Int32Array, at: number): Promise<RecognitionModel> {
+    const { model } = await steps.trainRecognition(
+      {
+        samples,
+        tasks: [{ name: 'half', rows, labels: labelsOf(rows) }],
+        shape,
+        recipe: { ...recipe, steps: Math.max(1, recipe.steps >> 1) },
+        seed: seed + at,
+      },
+      inPhase('train_half'),
+    )
+    return model
+  }
 
   /** One training with its checkpoints; a checkpoint that cannot be kept ends it. */
   async function recognition(name: string, wanted: RecognitionInput): Promise<Finished> {
