@@ -62,7 +62,7 @@ describe('a training of an embedding model', () => {
     await p.run(p.jobId, dying)
     const { files } = (await p.job(p.jobId)).checkpoint as { files: Record<string, string> }
     expect(Object.keys(files).sort()).toEqual(
-      ['clustering', 'clusters', 'final.checkpoint', 'first', 'first.checkpoint', 'items'].sort(),
+      ['choice', 'clustering', 'clusters', 'final.checkpoint', 'first', 'first.checkpoint', 'items'].sort(),
     )
     expect(await p.models()).toEqual([])
     await p.app.prisma.job.update({
