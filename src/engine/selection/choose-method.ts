@@ -2,6 +2,7 @@ import type { Decoder, DecoderParameters } from '../decoder.ts'
 import { throwIfAborted } from '../errors.ts'
 import type { WeightArrays } from '../gcn/parameters.ts'
 import { shorterLists } from '../knn/sub-lists.ts'
+import { JOIN_FROM } from '../methods/infomap.ts'
 import type { DataFacts } from '../methods/method.ts'
 import { methods, trainableMethods } from '../methods.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
@@ -20,8 +21,7 @@ export interface MethodChoice {
 
 /** Where no labels say otherwise: the method that needs none. */
 export const LABEL_FREE_METHOD = 'INFOMAP'
-/** Half a list: what is larger may be a piece. Chosen on the training halves of the four sets of docs/results.md. */
-const LABEL_FREE_PARAMETERS: DecoderParameters = { joinFrom: 40 }
+const LABEL_FREE_PARAMETERS: DecoderParameters = { joinFrom: JOIN_FROM }
 
 /** Value of the parameter `space` where the embedding is seen through the learned metric. */
 export const LEARNED_SPACE = 'learned'
