@@ -216,16 +216,26 @@ async function pair(
   }
   return [...answers].map(([peer, given]) => {
     const each = own.map((seconds, i) => seconds / (given[i].cpuSeconds ?? Number.NaN)).sort((a, b) => a - b)
-    const { probes, recall } = given[0]
+    const { probes, recall, trainCpuSeconds = 0 } = given[0]
     const ratio: Ratio = {
       work,
       peer,
       ours: own,
       theirs: given.map(({ cpuSeconds = Number.NaN }) => cpuSeconds),
       ratio: each[each.length >> 1],
-      note: probes === undefined ? undefined : `${probes} probes, recall ${recall?.toFixed(3)}`,
+      // Our own cells are trained within the time; the index is trained beforehand.
+      note:
+        probes === undefined
+          ? undefined
+          : `${probes} probes, recall ${recall?.toFixed(3)}, ${trainCpuSeconds.toFixed(2)} s of training apart`,
     }
-    row(`${work} / ${peer}`, own[0].toFixed(2), ratio.theirs[0].toFixed(2), ratio.ratio.toFixed(3), ratio.note)
+    row(
+      `${work} / ${peer}`,
+      own[0].toFixed(2),
+      ratio.theirs[0].toFixed(2),
+      ratio.ratio.toFixed(3),
+      ratio.note && `  ${ratio.note}`,
+    )
     return ratio
   })
 }

@@ -8,6 +8,8 @@ export interface PeerAnswer {
   readonly cpuSeconds?: number
   readonly recall?: number
   readonly probes?: number
+  /** Of an index that must be trained: not part of `cpuSeconds`. */
+  readonly trainCpuSeconds?: number
   readonly gcnV?: number
   readonly gcnE?: number
 }

@@ -843,7 +843,7 @@ napi_value gemmCall(napi_env env, napi_callback_info info) {
     GemmEngine e{4, tilePlain};
 #if TRIBUTARY_X86
     for (int i = engineCount - 1; i >= 0; i--) {
-      if (!strcmp(engines[i]->name, "avx2-f32")) e = {6, tileAvx2};
+      if (!strcmp(engines[i]->name, "avx2-f32")) e = {6, halvesAvx2<2>};
       if (!strcmp(engines[i]->name, "avx512-f32")) e = {12, tileAvx512};
     }
 #endif

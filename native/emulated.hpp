@@ -51,10 +51,10 @@ inline void tileInt8Emulated(const uint32_t* left, const uint32_t* right, int wo
       });
 }
 
-const Engine AMX_EMULATED = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsPlain, countPlain, plainDot, enterTiles, leaveTiles, true, false};
-const Engine BF16_EMULATED = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloatEmulated, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, false};
-const Engine INT16_EMULATED = {"avx512-int16", 2, 12, 1, 0, 0, roundInt16, tileInt16Emulated, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, false};
-const Engine INT8_EMULATED = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInt8, tileInt8Emulated, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, true};
+const Engine AMX_EMULATED = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsPlain, countPlain, plainDot, enterTiles, leaveTiles, true, false, nullptr};
+const Engine BF16_EMULATED = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloatEmulated, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, false, nullptr};
+const Engine INT16_EMULATED = {"avx512-int16", 2, 12, 1, 0, 0, roundInt16, tileInt16Emulated, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, false, nullptr};
+const Engine INT8_EMULATED = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInt8, tileInt8Emulated, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, true, nullptr};
 
 inline int emulatedEngines(const Engine** out) {
   const Engine* all[] = {&AMX_EMULATED, &INT8_EMULATED, &INT16_EMULATED, &BF16_EMULATED};

@@ -85,16 +85,17 @@ inline void tilePlain(const uint32_t* left, const uint32_t* right, int words, co
   }
 }
 
-const Engine PLAIN = {"scalar", 1, 4, 1, 0, 6e-8f, roundFloat, tilePlain, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, false};
+const Engine PLAIN = {"scalar", 1, 4, 1, 0, 6e-8f, roundFloat, tilePlain, hitsPlain, countPlain, plainDot, nullptr, nullptr, false, false, nullptr};
 
 #if TRIBUTARY_X86
 
 // ---- AVX2 ----------------------------------------------------------------------------------------------------------
 
+template <int halves>
 TARGET("avx2,fma")
-inline void tileAvx2(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, const float*, const float*, float* c) {
+inline void halvesAvx2(const uint32_t* left, const uint32_t* right, int words, const float*, const int32_t*, const float*, const float*, const float*, float* c) {
   const float* a = (const float*)left;
-  for (int half = 0; half < 2; half++) {
+  for (int half = 0; half < halves; half++) {
     const float* b = (const float*)right + half * 16;
     const float* p = a;
     __m256 sum[6][2];
@@ -134,10 +135,11 @@ inline void tileAvx2(const uint32_t* left, const uint32_t* right, int words, con
   }
 
 /** int16 by multiply-add of pairs: twice the products a load of float32. */
+template <int halves>
 TARGET("avx2,fma")
-inline void tileAvx2Int16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t*,
+inline void halvesAvx2Int16(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t*,
                           const float* rightScale, const float*, const float*, float* c) {
-  for (int half = 0; half < 2; half++) {
+  for (int half = 0; half < halves; half++) {
     const uint32_t* b = right + half * 16;
     const uint32_t* p = left;
     float* out = c + half * 16;
@@ -252,8 +254,8 @@ inline double dotAvx2(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-const Engine AVX2 = {"avx2-f32", 1, 6, 1, 0, 6e-8f, roundFloat, tileAvx2, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false, false};
-const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInt16Avx2, tileAvx2Int16, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false, false};
+const Engine AVX2 = {"avx2-f32", 1, 6, 1, 0, 6e-8f, roundFloat, halvesAvx2<2>, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false, false, halvesAvx2<1>};
+const Engine AVX2_INT16 = {"avx2-int16", 2, 6, 1, 0, 0, roundInt16Avx2, halvesAvx2Int16<2>, hitsAvx2, countAvx2, dotAvx2, nullptr, nullptr, false, false, halvesAvx2Int16<1>};
 
 // ---- AVX-512 -------------------------------------------------------------------------------------------------------
 
@@ -395,10 +397,10 @@ inline double dotAvx512(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-const Engine AVX512_F32 = {"avx512-f32", 1, 12, 1, 0, 6e-8f, roundFloat, tileAvx512, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false};
-const Engine AVX512_BF16 = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloat, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false};
-const Engine AVX512_INT16 = {"avx512-int16", 2, 12, 1, 0, 0, roundInt16Avx2, tileInt16, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false};
-const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInt8, tileInt8, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, true};
+const Engine AVX512_F32 = {"avx512-f32", 1, 12, 1, 0, 6e-8f, roundFloat, tileAvx512, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false, nullptr};
+const Engine AVX512_BF16 = {"avx512-bf16", 2, 12, 1, 0, 1.2e-7f, roundBfloat, tileBfloat, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false, nullptr};
+const Engine AVX512_INT16 = {"avx512-int16", 2, 12, 1, 0, 0, roundInt16Avx2, tileInt16, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, false, nullptr};
+const Engine AVX512_INT8 = {"avx512-int8", 4, 12, 1, 0x80808080u, 0, roundInt8, tileInt8, hitsAvx512, countAvx512, dotAvx512, nullptr, nullptr, false, true, nullptr};
 
 // ---- AMX -----------------------------------------------------------------------------------------------------------
 // 32 x 32 products in four tile registers; two more hold the left rows, two the panel, whose layout is that of bfloat16
@@ -480,7 +482,7 @@ inline void tileAmx(const uint32_t* left, const uint32_t* right, int words, cons
 }
 
 #if !TRIBUTARY_EMULATE
-const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, countAvx512, dotAvx512, enterTiles, leaveTiles, true, false};
+const Engine AMX_BF16 = {"amx-bf16", 2, 32, 16, 0, 1.2e-7f, roundBfloat, tileAmx, hitsAvx512, countAvx512, dotAvx512, enterTiles, leaveTiles, true, false, nullptr};
 #endif
 
 inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t* r) {

@@ -62,6 +62,9 @@ struct Engine {
    * as its product shows up, while both rows are in cache, so that bars are exact. Pays where products are coarse.
    */
   bool eager;
+  /** As `tile`, for a panel whose second half is empty, as the last one of a cell often is. Null: there is none. */
+  void (*halfTile)(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t* leftOffset,
+                   const float* rightScale, const float* leftReach, const float* rightReach, float* c);
 };
 
 /** One that may be among the k best: both halves in one cache line, for lists are written at random. */
@@ -482,10 +485,11 @@ inline void meet(const Search& s, int64_t begin, int64_t end, int32_t block, boo
     for (int64_t panel = firstPanel; panel < lastPanel; panel++) {
       const uint32_t* right = s.panels + panel * s.words * PANEL;
       const float* columnBars = bothSides ? s.bars + panel * PANEL : never;
+      const auto multiply = s.engine->halfTile && s.valid[panel] >> (PANEL / 2) == 0 ? s.engine->halfTile : s.engine->tile;
       for (int64_t tile = g; tile < gEnd; tile += mr) {
         const int64_t at = tile - begin;
-        s.engine->tile(scratch.left + at * s.words, right, s.words, scratch.leftScale + at, scratch.leftOffset + at,
-                       s.scale + panel * PANEL, scratch.leftReach + at, s.reach + panel * PANEL, c);
+        multiply(scratch.left + at * s.words, right, s.words, scratch.leftScale + at, scratch.leftOffset + at,
+                 s.scale + panel * PANEL, scratch.leftReach + at, s.reach + panel * PANEL, c);
         const int rows = (int)least(mr, gEnd - tile);
         for (int r = 0; r < rows; r++) {
           rowBars[r] = s.bars[tile + r];

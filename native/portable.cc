@@ -28,9 +28,10 @@ namespace tributary {
 void pause() {}
 
 /** 4 x 8 products at a time: eight sums, and room for what they are made of. */
+template <int columns>
 static void tileWasm(const uint32_t* left, const uint32_t* right, int words, const float* leftScale, const int32_t*,
                      const float* rightScale, const float* leftReach, const float* rightReach, float* c) {
-  for (int part = 0; part < PANEL; part += 8) {
+  for (int part = 0; part < columns; part += 8) {
     const uint32_t* b = right + part;
     const uint32_t* a = left;
     v128_t s00 = wasm_i32x4_splat(0), s01 = s00, s10 = s00, s11 = s00, s20 = s00, s21 = s00, s30 = s00, s31 = s00;
@@ -102,7 +103,7 @@ static double dotWasm(const float* a, const float* b, int cols) {
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-static const Engine WASM = {"wasm-int16", 2, 4, 1, 0, 0, roundInt16, tileWasm, hitsWasm, countPlain, dotWasm, nullptr, nullptr, false, false};
+static const Engine WASM = {"wasm-int16", 2, 4, 1, 0, 0, roundInt16, tileWasm<PANEL>, hitsWasm, countPlain, dotWasm, nullptr, nullptr, false, false, tileWasm<PANEL / 2>};
 
 /** A search with the memory of its threads, and what the other phases need. */
 struct Work {
