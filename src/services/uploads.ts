@@ -3,6 +3,7 @@ import { Transform } from 'node:stream'
 import type { Upload } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
+import { recordAudit } from './audit.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { uploadUrl } from './media.ts'
@@ -25,8 +26,12 @@ export async function createUpload(
     throw invalid(`byteSize must be 1 to ${maxUploadBytes}: got ${byteSize}`, 'input', 'byteSize')
   }
   const id = newId()
-  await app.prisma.upload.create({
-    data: { projectId, id, fileName, byteSize: BigInt(byteSize), createdById: viewer.userId },
+  await app.prisma.$transaction(async (tx) => {
+    await tx.upload.create({
+      data: { projectId, id, fileName, byteSize: BigInt(byteSize), createdById: viewer.userId },
+    })
+    const detail = { fileName, byteSize }
+    await recordAudit(tx, viewer, { projectId, action: 'upload.created', target: ['Upload', id], detail })
   })
   return { uploadUrl: uploadUrl(app, { projectId, id }), stagedUrl: `${STAGED_SCHEME}${projectId}/${id}` }
 }

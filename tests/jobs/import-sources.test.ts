@@ -250,6 +250,8 @@ describe('from uploads, over HTTP', () => {
   it('an archive, and a manifest whose keys and pictures were uploaded by their names; failed rows come back', async () => {
     const projectId = await i.makeProject(2)
     await upload(projectId, 'one.png', red)
+    const [line] = await t.app.prisma.auditEvent.findMany({ where: { projectId, action: 'upload.created' } })
+    expect(line).toMatchObject({ targetType: 'Upload', detail: { fileName: 'one.png', byteSize: red.length } })
     await upload(projectId, 'x.keys.txt', Buffer.from('k0\nk1\n'))
     const matrix = await start(projectId, await upload(projectId, 'x.npy', npy('<f4', [2, 2], bytesOf(two))))
     await i.run(projectId, decodeId('Job', matrix.job.id).id)
