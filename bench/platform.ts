@@ -57,6 +57,7 @@ const NEIGHBOURS = 10
 /** Tasks in one batch of an annotator, and their kinds: pairs, which most questions are. */
 const BATCH = 10
 const KINDS = ['EDGE', 'MERGE']
+const MOST_TASKS = 50_000
 const WARM_UP_SECONDS = 6
 /** Similarity searches whose recall is measured. */
 const QUERIES = 200
@@ -185,9 +186,10 @@ async function build(
   const project = await createProject(engineer, 'Scale')
   const { id: projectId, activeSpaceId } = await app.prisma.project.findFirstOrThrow()
   await importManifest(engineer, project, features)
-  await buildIndex(engineer, projectId)
+  // The job of the similarity index runs beside all this, as it does for people who go on after an import.
   const itemIds = await readItemIds(projectId)
   await publishRun(engineer, { projectId, project, spaceId: activeSpaceId, userId }, itemIds, features, labels, classes)
+  await buildIndex(engineer, projectId)
   if (values.keep) await keepCopy()
   return { projectId, project, itemIds }
 }
@@ -390,14 +392,17 @@ async function publishRun(
   const built = ((finishedAt as Date).getTime() - (startedAt as Date).getTime()) / 1000
   report.queueBuildSeconds = built
   // The product asks a few thousand questions a run; twenty clients without a pause would answer those within seconds.
-  await addTasks(projectId, id, Math.floor(n / 5))
+  await addTasks(projectId, id, Math.min(MOST_TASKS, Math.floor(n / 5)))
   const tasks = await app.prisma.reviewTask.count({ where: { projectId, state: 'PENDING' } })
   await refreshStatistics(app, 'ReviewTask')
   say('review queue built', { seconds: built, openTasks: tasks, load: load() })
 }
 
 async function addTasks(projectId: string, runId: string, count: number): Promise<void> {
-  await app.prisma.$executeRaw`
+  await app.prisma.$transaction(
+    async (tx) => {
+      await tx.$executeRaw`SET LOCAL statement_timeout = 0`
+      await tx.$executeRaw`
     INSERT INTO "ReviewTask" ("projectId", "id", "kind", "priority", "runId", "questionKey", "leftItemId", "rightItemId",
       "leftIdentityId", "rightIdentityId", "childIndex", "parentIndex", "similarity", "probability", "panels")
     SELECT v."projectId", gen_random_uuid(), 'EDGE', v."impact", v."runId", 'bench:' || v."itemId", v."itemId", u."itemId",
@@ -412,6 +417,9 @@ async function addTasks(projectId: string, runId: string, count: number): Promis
     JOIN "Vertex" u ON u."projectId" = v."projectId" AND u."runId" = v."runId" AND u."index" = v."parentIndex"
     JOIN "Cluster" c ON c."projectId" = v."projectId" AND c."runId" = v."runId" AND c."index" = v."clusterIndex"
     ON CONFLICT DO NOTHING`
+    },
+    { timeout: 3_600_000 },
+  )
 }
 
 /** Statements of one operation, as the server counted them; the worker's own looks into its queue are left out. */
