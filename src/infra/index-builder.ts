@@ -42,8 +42,8 @@ export function createIndexBuilder({ kind, pool }: Pick<Database, 'kind' | 'pool
       } finally {
         clearInterval(watch)
         if (cancel) signal.removeEventListener('abort', cancel)
-        await client.query('RESET ALL').catch(() => {})
-        client.release()
+        // Ended, not handed back: its settings are not those of other sessions.
+        client.release(true)
       }
     },
   }
