@@ -1,7 +1,7 @@
 import type pg from 'pg'
 
 /**
- * What every session is told once. Candidates that an HNSW search keeps: recall@10 of .95 and more on the sets measured, see
+ * What every session is told once. Candidates that an HNSW search keeps: recall@10 of .99 at 100,000 rows and .84 at a million, see
  * docs/scale.md. Iterative scans keep filtered searches from coming back short (pgvector 0.8). As statements, not as start
  * parameters: connection poolers refuse those.
  */
