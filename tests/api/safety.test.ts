@@ -162,11 +162,18 @@ describe('bad input', () => {
 
   it('masks unexpected errors behind an incident id', async () => {
     const broken = await openTestApp({ works: false })
-    await broken.app.prisma.$executeRawUnsafe('ALTER TABLE "Membership" RENAME TO "Gone"')
-    const { errors } = await broken.gql('{ projects { edges { node { id } } } }')
-    expect(errors?.[0].message).toMatch(/^something went wrong on our side: quote incident [0-9a-f-]{36}/)
+    const ask = async () => (await broken.gql('{ projects { edges { node { id } } } }')).errors
+    const masked = /^something went wrong on our side: quote incident [0-9a-f-]{36}/
+    await broken.app.prisma.$executeRawUnsafe('ALTER TABLE "Project" RENAME TO "Gone"')
+    const errors = await ask()
+    expect(errors?.[0].message).toMatch(masked)
     expect(errors?.[0].extensions).toMatchObject({ code: 'INTERNAL', requestId: expect.any(String) })
-    expect(JSON.stringify(errors)).not.toContain('Membership')
+    expect(JSON.stringify(errors)).not.toContain('Project')
+    // Signing in fails before there is a request to speak of.
+    await broken.app.prisma.$executeRawUnsafe('ALTER TABLE "Membership" RENAME TO "Missing"')
+    const atSignIn = await ask()
+    expect(atSignIn?.[0].message).toMatch(masked)
+    expect(JSON.stringify(atSignIn)).not.toContain('Membership')
     await broken.close()
   })
 })
