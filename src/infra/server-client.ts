@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import type { StatementNames } from './statement-names.ts'
+import { isStalePlan, type StatementNames } from './statement-names.ts'
 
 /** Bytes that a COPY statement on its way will send, by the number in its leading comment. */
 const waiting = new Map<number, Buffer>()
@@ -20,10 +20,6 @@ export function prepareCopy(target: string, bytes: Buffer): { text: string; forg
     forget: () => waiting.delete(number),
   }
 }
-
-/** What a server says of a kept plan after a migration has changed the columns that it returns. */
-const isStalePlan = (error: unknown): boolean =>
-  (error as { code?: string })?.code === '0A000' && /cached plan/.test((error as Error).message)
 
 /**
  * The client class of one pool. It sends the bytes of `prepareCopy` when it meets their statement, and has statements renamed
