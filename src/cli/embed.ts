@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
 import type { Command } from 'commander'
 import { decodeRecognitionModel, embedSamples, type RecognitionModel, type Samples } from '../engine/index.ts'
 import { createControl } from './control.ts'
 import { UsageError } from './errors.ts'
 import { readFeatures } from './feature-files.ts'
-import { writeWhole } from './model-folder.ts'
+import { readWeights, writeWhole } from './model-folder.ts'
 import { wholeNumber } from './options.ts'
 import { type ReadPixels, readPictureFolder, type UnreadablePicture } from './picture-folder.ts'
 import { print } from './print.ts'
@@ -54,14 +52,8 @@ async function run(options: EmbedOptions, readPixels: ReadPixels): Promise<void>
 }
 
 async function readRecognitionModel(at: string): Promise<RecognitionModel> {
-  for (const file of [path.join(at, RECOGNITION_FILE), at]) {
-    try {
-      return decodeRecognitionModel(await readFile(file))
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error
-    }
-  }
+  const bytes = await readWeights(at, RECOGNITION_FILE)
+  if (bytes) return decodeRecognitionModel(bytes)
   throw new UsageError(`no recognition model at ${at}: expected a folder that \`tributary retrain --out\` has made`)
 }
 

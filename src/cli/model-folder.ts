@@ -15,15 +15,22 @@ export async function writeModel(folder: string, model: ClusteringModel, report:
 
 /** @param at the folder, or the weights file itself */
 export async function readModel(at: string): Promise<ClusteringModel> {
-  for (const file of [path.join(at, MODEL_FILE), at]) {
+  const bytes = await readWeights(at, MODEL_FILE)
+  if (bytes) return decodeModel(bytes)
+  throw new UsageError(`no model at ${at}: expected a folder that \`tributary train --out\` has made`)
+}
+
+/** @returns undefined where neither the folder holds the file nor `at` is one */
+export async function readWeights(at: string, name: string): Promise<Uint8Array | undefined> {
+  for (const file of [path.join(at, name), at]) {
     try {
-      return decodeModel(await readFile(file))
+      return await readFile(file)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EISDIR') throw error
     }
   }
-  throw new UsageError(`no model at ${at}: expected a folder that \`tributary train --out\` has made`)
+  return undefined
 }
 
 /** Whole or not at all: what a full disk has cut short is removed. */

@@ -2,6 +2,7 @@ import type { DecoderParameters } from './decoder.ts'
 import { EngineError, throwIfAborted } from './errors.ts'
 import { findMethod, findTrainable, methods, offeredContenders, trainableMethods } from './methods.ts'
 import { type ClusteringScores, evaluateClustering } from './metrics/evaluate-clustering.ts'
+import { meanF } from './metrics/score.ts'
 import { type ClusteringModel, decodeModel, encodeModel } from './model.ts'
 import { type ClusterParameters, clusterVertices } from './pipeline.ts'
 import { labelFreeChoice } from './selection/choose-method.ts'
@@ -292,4 +293,3 @@ function meanScores(all: readonly ClusteringScores[]): ClusteringScores {
 }
 
 const nameOf = ({ name }: { readonly name: string }) => name
-const meanF = ({ pairwise, bcubed }: ClusteringScores) => (pairwise.f + bcubed.f) / 2

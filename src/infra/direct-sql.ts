@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts'
 import type { Tx } from '../services/app.ts'
-import { isStalePlan, type StatementNames } from './statement-names.ts'
+import type { StatementNames } from './statement-names.ts'
 
 /** Object ids of PostgreSQL's own types that are not what pg makes of them by itself. */
 const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
@@ -91,13 +91,7 @@ type Send = (statement: pg.QueryConfig) => Promise<pg.QueryResult>
 function rawStatements(findSend: () => Send | Promise<Send>, names: StatementNames | undefined) {
   const run = async (text: string, values: unknown[]): Promise<pg.QueryResult> => {
     const send = await findSend()
-    try {
-      return await send({ name: names?.nameOf({ sql: text }), text, values, types } as pg.QueryConfig)
-    } catch (error) {
-      // A pool hands its clients a callback, so that these do not see the error themselves.
-      if (isStalePlan(error)) names?.renew()
-      throw error
-    }
+    return send({ name: names?.nameOf({ sql: text }), text, values, types } as pg.QueryConfig)
   }
   const sqlOf = (query: TemplateStringsArray | Prisma.Sql, values: unknown[]): Prisma.Sql =>
     'raw' in query ? Prisma.sql(query as TemplateStringsArray, ...values) : (query as Prisma.Sql)

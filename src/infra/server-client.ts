@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { isStalePlan, type StatementNames } from './statement-names.ts'
+import type { StatementNames } from './statement-names.ts'
 
 /** Bytes that a COPY statement on its way will send, by the number in its leading comment. */
 const waiting = new Map<number, Buffer>()
@@ -21,6 +21,10 @@ export function prepareCopy(target: string, bytes: Buffer): { text: string; forg
   }
 }
 
+/** What a server says of a kept plan after a migration has changed the columns that it returns. */
+const isStalePlan = (error: unknown): boolean =>
+  (error as { code?: string })?.code === '0A000' && /cached plan/.test((error as Error).message)
+
 /**
  * The client class of one pool. It sends the bytes of `prepareCopy` when it meets their statement, and has statements renamed
  * when a migration has made kept plans useless: the call that found out fails, those after it do not.
@@ -33,9 +37,18 @@ export const createServerClient = (names: StatementNames) =>
       const number = typeof text === 'string' ? /^\/\* copy (\d+) \*\//.exec(text)?.[1] : undefined
       const bytes = number === undefined ? undefined : waiting.get(Number(number))
       if (bytes) return this.#copy(text as string, bytes)
+      const watch = (error: unknown) => isStalePlan(error) && names.renew()
+      const callback: unknown = args.at(-1)
+      // A pool hands over a callback and gets no promise.
+      if (args[0]?.name && typeof callback === 'function') {
+        args[args.length - 1] = (error: unknown, result: unknown) => {
+          watch(error)
+          callback(error, result)
+        }
+      }
       // biome-ignore lint/suspicious/noExplicitAny: see above
       const result = (super.query as any)(...args)
-      if (args[0]?.name) result?.catch?.((error: unknown) => isStalePlan(error) && names.renew())
+      if (args[0]?.name) result?.catch?.(watch)
       return result
     }
 

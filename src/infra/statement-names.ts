@@ -40,7 +40,3 @@ export function createStatementNames() {
 }
 
 export type StatementNames = ReturnType<typeof createStatementNames>
-
-/** What a server says of a kept plan after a migration has changed the columns that it returns. */
-export const isStalePlan = (error: unknown): boolean =>
-  (error as { code?: string })?.code === '0A000' && /cached plan/.test((error as Error).message)

@@ -37,6 +37,5 @@ export async function joinPieces(
   const weights = pieces.map((c) => sizes[c])
   const { mean, deviation } = chanceSimilarity(x, seed)
   const joined = cutAt(await agglomerate(rows, 'average', control, weights), mean + deviation)
-  const into = Int32Array.from(joined, (group) => pieces[joined.indexOf(group)])
-  return denseLabels(dense.map((c) => (place[c] < 0 ? c : into[place[c]]))).labels
+  return denseLabels(dense.map((c) => (place[c] < 0 ? c : count + joined[place[c]]))).labels
 }

@@ -1,4 +1,5 @@
 import { heldOutScores } from '../metrics/held-out.ts'
+import { meanF } from '../metrics/score.ts'
 import type { Labels, NeighbourLists } from '../types.ts'
 import { treePartition } from './tree-partition.ts'
 
@@ -51,7 +52,7 @@ export function chooseTau(truth: Labels, folds: readonly TauFold[], given?: numb
     return {
       ...point,
       score: scoreOf(point),
-      crossedScores: scored.map(({ pairwise, bcubed }) => (pairwise.f + bcubed.f) / 2),
+      crossedScores: scored.map(meanF),
       curve,
     }
   }

@@ -1,5 +1,6 @@
 import { EngineError } from '../errors.ts'
 import { evaluateClustering } from '../metrics/evaluate-clustering.ts'
+import { meanF } from '../metrics/score.ts'
 import type { ClusteringModel } from '../model.ts'
 import type { ClusterInput, ClusterResult } from '../pipeline.ts'
 import { createRng } from '../rng.ts'
@@ -79,8 +80,7 @@ export async function chooseClusterer(
       try {
         const run = { features, method, model: clustering, parameters, seed }
         const { labels: found } = await steps.cluster(run, control)
-        const { pairwise, bcubed } = evaluateClustering(found, truth)
-        return (pairwise.f + bcubed.f) / 2
+        return meanF(evaluateClustering(found, truth))
       } catch (error) {
         // A method that this set is too large for is none to choose.
         if (error instanceof EngineError && error.code === 'BAD_OPTION') return 0

@@ -1,6 +1,7 @@
 import type { DecoderParameters } from '../decoder.ts'
 import { throwIfAborted } from '../errors.ts'
 import { heldOutScores } from '../metrics/held-out.ts'
+import { meanF } from '../metrics/score.ts'
 import { nextTurn } from '../next-turn.ts'
 import type { Control, Labels } from '../types.ts'
 
@@ -76,5 +77,3 @@ function mean(values: readonly number[], without = -1): number {
   const kept = values.length > 1 ? values.filter((_, i) => i !== without) : values
   return kept.reduce((sum, value) => sum + value, 0) / kept.length
 }
-
-const meanF = ({ pairwise, bcubed }: ReturnType<typeof heldOutScores>) => (pairwise.f + bcubed.f) / 2
