@@ -584,14 +584,9 @@ describe('gold tasks', () => {
     expect(others.length).toBeGreaterThan(0)
     let again = 0
     for (let i = 0; i < 40 && again === 0; i++) {
+      // Bob keeps what he is given, so that every gold question comes to him in the end.
       const tasks = await claim(p, bob, 4)
       again += tasks.filter(({ id }) => others.some((other) => other.id === id)).length
-      await releaseReviewTasks(
-        t.app,
-        bob,
-        p.projectId,
-        tasks.map(({ id }) => id),
-      ).catch(() => {})
     }
     expect(again).toBeGreaterThan(0)
   })
