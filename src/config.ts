@@ -60,6 +60,8 @@ const schema = z.object({
   ALLOW_PRIVATE_NETWORKS: networks.default([]),
   MAX_IMAGE_PIXELS: count(1, 1_000_000_000).default(100_000_000),
   MAX_UPLOAD_BYTES: count(1, Number.MAX_SAFE_INTEGER).default(10 * 1024 ** 3),
+  // Not less than a repeat of a mutation is remembered for.
+  UPLOAD_RETENTION_HOURS: count(24, 100_000).default(168),
   MAX_QUERY_DEPTH: count(1, 50).default(10),
   MAX_QUERY_COST: count(1, 10_000_000).default(50_000),
   DATABASE_POOL_SIZE: count(1, 200).default(10),
@@ -144,6 +146,8 @@ export interface Config {
   readonly allowedNetworks: 'all' | readonly string[]
   readonly maxImagePixels: number
   readonly maxUploadBytes: number
+  /** How long after it was made an upload can be named, and its file is kept. */
+  readonly uploadRetentionHours: number
   readonly queryLimits: { readonly maxDepth: number; readonly maxCost: number }
   readonly databasePoolSize: number
   readonly statementTimeoutMs: number
@@ -233,6 +237,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     allowedNetworks: e.ALLOW_PRIVATE_NETWORKS,
     maxImagePixels: e.MAX_IMAGE_PIXELS,
     maxUploadBytes: e.MAX_UPLOAD_BYTES,
+    uploadRetentionHours: e.UPLOAD_RETENTION_HOURS,
     queryLimits: { maxDepth: e.MAX_QUERY_DEPTH, maxCost: e.MAX_QUERY_COST },
     databasePoolSize: e.DATABASE_POOL_SIZE,
     statementTimeoutMs: e.STATEMENT_TIMEOUT_MS,

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, type Stats } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable, Transform } from 'node:stream'
@@ -67,6 +67,15 @@ export async function openLocalFileStore(folder: string): Promise<FileStore> {
     }
   }
 
+  async function statOf(key: string): Promise<Stats | undefined> {
+    try {
+      return await stat(pathOf(key))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
   return {
     put: (content) => write(content, ({ key }) => key),
     putAt: async (key, content) => {
@@ -79,14 +88,9 @@ export async function openLocalFileStore(folder: string): Promise<FileStore> {
       await file.close()
       return createReadStream(pathOf(key), range)
     },
-    async sizeOf(key) {
-      try {
-        return (await stat(pathOf(key))).size
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-        throw error
-      }
-    },
+    sizeOf: async (key) => (await statOf(key))?.size,
+    // A draft that is renamed over the same bytes brings its own time.
+    writtenAt: async (key) => (await statOf(key))?.mtime,
     async delete(key) {
       await rm(pathOf(key), { force: true })
     },

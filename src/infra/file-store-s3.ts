@@ -8,6 +8,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   NoSuchKey,
   NotFound,
   PutObjectCommand,
@@ -29,9 +30,9 @@ export async function openS3FileStore(options: S3Options, stagingFolder: string)
   const { bucket: Bucket } = options
   const client = createS3Client(options)
 
-  async function sizeOf(key: string): Promise<number | undefined> {
+  async function headOf(key: string): Promise<HeadObjectCommandOutput | undefined> {
     try {
-      return (await client.send(new HeadObjectCommand({ Bucket, Key: checkKey(key) }))).ContentLength
+      return await client.send(new HeadObjectCommand({ Bucket, Key: checkKey(key) }))
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error
@@ -80,7 +81,8 @@ export async function openS3FileStore(options: S3Options, stagingFolder: string)
         throw error
       }
     },
-    sizeOf,
+    sizeOf: async (key) => (await headOf(key))?.ContentLength,
+    writtenAt: async (key) => (await headOf(key))?.LastModified,
     async delete(key) {
       await client.send(new DeleteObjectCommand({ Bucket, Key: checkKey(key) }))
     },

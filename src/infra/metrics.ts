@@ -48,6 +48,12 @@ export function createMetrics(pool: Pool, { withProcess }: { withProcess: boolea
     labelNames: ['outcome'],
     registers,
   })
+  const sweptFiles = new Counter({
+    name: 'tributary_swept_files_total',
+    help: 'Files whose time was over, deleted from the store, by kind (upload, temporary).',
+    labelNames: ['kind'],
+    registers,
+  })
   new Gauge({
     name: 'tributary_queue_depth',
     help: 'Jobs and webhook deliveries that are not settled, by kind and state.',
@@ -84,6 +90,7 @@ export function createMetrics(pool: Pool, { withProcess }: { withProcess: boolea
       jobSeconds.observe({ kind }, seconds)
     },
     countDelivery: (outcome) => deliveries.inc({ outcome }),
+    countSweptFiles: (kind, files) => sweptFiles.inc({ kind }, files),
     render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   }
 }

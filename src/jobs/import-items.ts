@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { App } from '../services/app.ts'
 import { enqueueSpaceIndex } from '../services/embedding-index.ts'
 import { enqueueSpaceUpdates, getImportSpace } from '../services/embedding-spaces.ts'
 import { DomainError } from '../services/errors.ts'
@@ -13,6 +14,7 @@ import { type PrepareContext, type PreparedRows, prepareRows } from '../services
 import { findProjectEmbedder } from '../services/project-embedder.ts'
 import { takeReplacedLabels } from '../services/replaced-labels.ts'
 import { refreshStatistics } from '../services/statistics.ts'
+import { withTemporaryFiles } from '../services/temporary-files.ts'
 import { implementJob, type JobContext } from './implement-job.ts'
 
 /** Work in one transaction: large enough to be fast, small enough to lose little and to hear a cancel. */
@@ -31,12 +33,13 @@ const checkpointSchema = z.object({
 
 /** A manifest on the web is fetched once, whatever happens afterwards: its server may answer differently the next time. */
 async function ensureFetched(
-  { app, payload, signal, progress, checkpoint }: JobContext<ImportPayload>,
+  { payload, signal, progress, checkpoint, app }: JobContext<ImportPayload>,
+  temporary: App,
   fetched: FetchedManifest | undefined,
 ): Promise<FetchedManifest | undefined> {
   if (fetched || !isWebAddress(payload.manifestUrl)) return fetched
   progress('fetch')
-  const now = await fetchManifest(app, payload.manifestUrl, signal)
+  const now = await fetchManifest(temporary, payload.manifestUrl, signal)
   await app.prisma.$transaction((tx) => checkpoint(tx, { row: 0, fetched: now }))
   return now
 }
@@ -49,10 +52,12 @@ export const importItems = implementJob(importJob, async (context) => {
   const { app, job, payload, signal, progress, failRow } = context
   const { projectId } = job
   const begun = checkpointSchema.parse(job.checkpoint ?? {})
-  const fetched = await ensureFetched(context, begun.fetched)
+  // What is fetched and unpacked on the way to the rows is not kept; their pictures are.
+  const temporary = withTemporaryFiles(app, { projectId, jobId: job.id })
+  const fetched = await ensureFetched(context, temporary, begun.fetched)
   const space = await getImportSpace(app, projectId)
-  const located = await locateImport(app, projectId, payload.manifestUrl, fetched)
-  const content = await openImportContent(app, located, space.dimension)
+  const located = await locateImport(temporary, projectId, payload.manifestUrl, { fetched })
+  const content = await openImportContent(temporary, located, space.dimension)
   const { source, total } = content
   const { onExisting } = payload
   const actor = { projectId, userId: job.createdById as string, requestId: payload.requestId }

@@ -5,6 +5,7 @@ import type { DatasetVersion } from '../generated/prisma/client.ts'
 import type { App } from './app.ts'
 import { recordAudit } from './audit.ts'
 import { readManifestRows } from './dataset-manifest.ts'
+import { findUsedFiles } from './file-use.ts'
 import { thumbnailKeys } from './media.ts'
 import type { CropBox } from './ports.ts'
 
@@ -71,17 +72,9 @@ export async function redactVersion(app: App, version: DatasetVersion, itemIds: 
     return files.map(({ fileKey }) => fileKey)
   })
   const old = version.manifestKey as string
-  for (const fileKey of new Set([...withdrawn, old])) {
-    if (!(await isFileUsed(app, fileKey))) await app.files.delete(fileKey)
-  }
+  const nobodysNow = new Set([...withdrawn, old])
+  // Equal content is one file: another version or export may have the very same.
+  const used = await findUsedFiles(app, [...nobodysNow])
+  for (const fileKey of nobodysNow) if (!used.has(fileKey)) await app.files.delete(fileKey)
   return true
-}
-
-/** Equal content is one file: another version or export may have the very same. */
-async function isFileUsed(app: App, fileKey: string): Promise<boolean> {
-  for (const { id: projectId } of await app.prisma.project.findMany({ select: { id: true } })) {
-    if (await app.prisma.exportFile.findFirst({ where: { projectId, fileKey } })) return true
-    if (await app.prisma.datasetVersion.findFirst({ where: { projectId, manifestKey: fileKey } })) return true
-  }
-  return false
 }

@@ -9,7 +9,7 @@ const uploadsOf = (app: App, projectId: string): ImportFolder => ({
     const fileName = innerPath(name)
     if (!fileName) return undefined
     const upload = await app.prisma.upload.findFirst({
-      where: { projectId, fileName, fileKey: { not: null } },
+      where: { projectId, fileName, fileKey: { not: null }, expiredAt: null },
       orderBy: { id: 'desc' },
     })
     return upload ? storedFile(app, fileName, upload.fileKey as string, Number(upload.byteSize)) : undefined
@@ -17,8 +17,13 @@ const uploadsOf = (app: App, projectId: string): ImportFolder => ({
 })
 
 /** A file that was put on an address of createUpload. */
-export async function sourceFromUpload(app: App, projectId: string, stagedUrl: string): Promise<ImportSource> {
-  const { fileName, fileKey, byteSize } = await getStagedUpload(app, projectId, stagedUrl)
+export async function sourceFromUpload(
+  app: App,
+  projectId: string,
+  stagedUrl: string,
+  isHeld: boolean,
+): Promise<ImportSource> {
+  const { fileName, fileKey, byteSize } = await getStagedUpload(app, projectId, stagedUrl, { isHeld })
   return {
     name: fileName,
     file: storedFile(app, fileName, fileKey, Number(byteSize)),

@@ -40,7 +40,7 @@ export async function importModel(
   const { projectId, stagedUrl } = input
   await requireAccess(app, viewer, projectId, 'model.activate')
   if (!stagedUrl.startsWith(STAGED_SCHEME)) throw refuse(`stagedUrl must be one of createUpload: got ${stagedUrl}`)
-  const upload = await getStagedUpload(app, projectId, stagedUrl, 'stagedUrl')
+  const upload = await getStagedUpload(app, projectId, stagedUrl, { field: 'stagedUrl' })
   if (!['.onnx', '.zip'].includes(extensionOf(upload.fileName))) {
     throw refuse(`a model must be an .onnx file or a .zip archive: got ${upload.fileName}`)
   }

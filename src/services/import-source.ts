@@ -27,17 +27,20 @@ const isBucketAddress = (url: string): boolean => url.startsWith('s3://')
 /** Files that can be imported, by extension; a folder and an archive may also just hold pictures. */
 export const IMPORT_EXTENSIONS = ['.jsonl', '.ndjson', '.csv', '.parquet', '.npy', '.bin', '.f32', '.meta', '.zip']
 
-/** Finds what the address of an import names, without reading it. Web addresses are opened by `locateImport`. */
+/**
+ * Finds what the address of an import names, without reading it. `begun` is what a job knows that reads it: its upload is
+ * held for it, and what lies on the web was fetched.
+ */
 export async function locateImport(
   app: App,
   projectId: string,
   manifestUrl: string,
-  fetched?: FetchedManifest,
+  begun?: { fetched: FetchedManifest | undefined },
 ): Promise<ImportSource> {
-  if (manifestUrl.startsWith(STAGED_SCHEME)) return sourceFromUpload(app, projectId, manifestUrl)
+  if (manifestUrl.startsWith(STAGED_SCHEME)) return sourceFromUpload(app, projectId, manifestUrl, begun !== undefined)
   if (manifestUrl.startsWith('file:')) return sourceFromFolder(app, manifestUrl)
   if (isBucketAddress(manifestUrl)) return sourceFromBucket(app, manifestUrl)
-  if (isWebAddress(manifestUrl)) return sourceFromWeb(app, manifestUrl, fetched)
+  if (isWebAddress(manifestUrl)) return sourceFromWeb(app, manifestUrl, begun?.fetched)
   throw invalid(
     `manifestUrl must be a stagedUrl of createUpload, or a file:, http(s): or s3: address: got ${manifestUrl}`,
     'input',

@@ -21,6 +21,8 @@ export interface Metrics {
   countOperation(facts: OperationFacts): void
   countJob(facts: JobFacts): void
   countDelivery(outcome: 'delivered' | 'retried' | 'dead'): void
+  /** Files whose time was over, deleted from the store. */
+  countSweptFiles(kind: 'upload' | 'temporary', files: number): void
   /** Everything counted so far, and what is counted on the spot, in Prometheus's text format. */
   render(): Promise<{ contentType: string; text: string }>
 }

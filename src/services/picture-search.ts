@@ -21,7 +21,7 @@ export async function searchByPicture(
   if (!stagedUrl.startsWith(STAGED_SCHEME)) {
     throw invalid(`stagedUrl must be one of createUpload: got ${stagedUrl}`, 'input', 'stagedUrl')
   }
-  const { fileName, fileKey, byteSize } = await getStagedUpload(app, projectId, stagedUrl, 'stagedUrl')
+  const { fileName, fileKey, byteSize } = await getStagedUpload(app, projectId, stagedUrl, { field: 'stagedUrl' })
   const bytes = await readWhole(storedFile(app, fileName, fileKey, Number(byteSize)), MAX_PICTURE_BYTES)
   await app.images.inspect(bytes)
   const vector = await embedQuery(app, projectId, bytes)

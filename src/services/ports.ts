@@ -18,6 +18,8 @@ export interface FileStore {
   open(key: string, range?: { start: number; end: number }): Promise<Readable>
   /** Size of a file, or undefined when there is none. */
   sizeOf(key: string): Promise<number | undefined>
+  /** When a file was last put, also with the bytes it had; undefined when there is none. */
+  writtenAt(key: string): Promise<Date | undefined>
   delete(key: string): Promise<void>
 }
 

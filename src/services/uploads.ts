@@ -7,9 +7,12 @@ import { recordAudit } from './audit.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { uploadUrl } from './media.ts'
+import { noteTemporaryFile } from './temporary-files.ts'
 
 /** Staged files are named by such an address in startImport. */
 export const STAGED_SCHEME = 'tributary-upload:'
+
+const HOUR_MS = 3_600_000
 
 /** Makes room for one file. ENGINEER and above. */
 export async function createUpload(
@@ -36,11 +39,11 @@ export async function createUpload(
   return { uploadUrl: uploadUrl(app, { projectId, id }), stagedUrl: `${STAGED_SCHEME}${projectId}/${id}` }
 }
 
-/** Refuses more bytes than were announced, before they fill the disk. */
-class LimitedStream extends Transform {
+/** Refuses more bytes than were announced before they fill the disk, and fewer before they are stored. */
+class ExactStream extends Transform {
   #seen = 0
 
-  constructor(readonly limit: number) {
+  constructor(readonly announced: number) {
     super()
   }
 
@@ -50,8 +53,16 @@ class LimitedStream extends Transform {
     done: (error: Error | null, data?: Buffer) => void,
   ): void {
     this.#seen += chunk.length
-    if (this.#seen <= this.limit) done(null, chunk)
-    else done(new DomainError('LIMIT_EXCEEDED', `the file is larger than the ${this.limit} bytes announced`))
+    if (this.#seen <= this.announced) done(null, chunk)
+    else done(new DomainError('LIMIT_EXCEEDED', `the file is larger than the ${this.announced} bytes announced`))
+  }
+
+  override _flush(done: (error?: Error) => void): void {
+    if (this.#seen === this.announced) done()
+    else {
+      const message = `the upload is incomplete: got ${this.#seen} bytes, expected ${this.announced}: send it again`
+      done(new DomainError('INVALID', message))
+    }
   }
 }
 
@@ -60,24 +71,36 @@ export async function receiveUpload(app: App, { projectId, id }: Ref, content: R
   const where = { projectId_id: { projectId, id } }
   const upload = await app.prisma.upload.findUnique({ where })
   if (!upload) throw notFound('upload', id)
-  const limited = new LimitedStream(Number(upload.byteSize))
-  content.once('error', (error) => limited.destroy(error))
-  const stored = await app.files.put(content.pipe(limited))
-  if (BigInt(stored.byteSize) !== upload.byteSize) {
-    throw new DomainError(
-      'INVALID',
-      `the upload is incomplete: got ${stored.byteSize} bytes, expected ${upload.byteSize}: send it again`,
-    )
-  }
-  await app.prisma.upload.update({ where, data: { fileKey: stored.key } })
+  if (upload.expiredAt) throw pastItsTime(app, upload)
+  const exact = new ExactStream(Number(upload.byteSize))
+  content.once('error', (error) => exact.destroy(error))
+  const { key: fileKey } = await app.files.put(content.pipe(exact))
+  await app.prisma.$transaction(async (tx) => {
+    // Sent twice with other bytes: the first ones are nobody's now.
+    if (upload.fileKey && upload.fileKey !== fileKey) await noteTemporaryFile(tx, projectId, upload.fileKey, id)
+    await tx.upload.update({ where, data: { fileKey } })
+  })
 }
 
-/** The finished upload that a staged address names, in this project. */
+/** An upload made before this moment can be named no more. */
+export const uploadDeadline = (app: App): Date =>
+  new Date(app.clock.now().getTime() - app.config.uploadRetentionHours * HOUR_MS)
+
+const pastItsTime = (app: App, { fileName }: Upload) =>
+  new DomainError(
+    'INVALID_STATE',
+    `the upload ${fileName} is gone: uploads are kept for ${app.config.uploadRetentionHours} hours: send it again`,
+  )
+
+/**
+ * The finished upload that a staged address names, in this project. One that has had its time is refused, unless it is held
+ * by a job that began before.
+ */
 export async function getStagedUpload(
   app: App,
   projectId: string,
   stagedUrl: string,
-  field = 'manifestUrl',
+  { field = 'manifestUrl', isHeld = false }: { field?: string; isHeld?: boolean } = {},
 ): Promise<Upload & { fileKey: string }> {
   const [ofProject, id = ''] = stagedUrl.slice(STAGED_SCHEME.length).split('/')
   const upload =
@@ -85,6 +108,7 @@ export async function getStagedUpload(
       ? await app.prisma.upload.findUnique({ where: { projectId_id: { projectId, id } } })
       : null
   if (!upload) throw invalid(`${field} names no upload of this project: ${stagedUrl}`, 'input', field)
+  if (upload.expiredAt || (!isHeld && upload.createdAt < uploadDeadline(app))) throw pastItsTime(app, upload)
   if (!upload.fileKey) {
     throw new DomainError(
       'INVALID_STATE',
