@@ -174,7 +174,6 @@ export async function writeDecisions(
       plan.statements.map((statement) => ({ id: newId(), decisionId, ...statement })),
     ),
   }
-  const moved = [...last.keys()]
   const identityIds = rows.identities.map(({ id }) => id)
   return tx.$queryRaw<Decision[]>`
     /* writeDecision */
@@ -222,8 +221,8 @@ export async function writeDecisions(
       SELECT "identityId", count(*)::int AS n, sum("risk") AS risk,
         (array_agg("itemId" ORDER BY "confidence" DESC, "itemId"))[1] AS cover
       FROM (
-        SELECT "itemId", "identityId", "confidence", "risk" FROM "IdentityMember" WHERE "projectId" = ${projectId}::uuid
-          AND "identityId" = ANY(${identityIds}::uuid[]) AND "itemId" <> ALL(${moved}::uuid[])
+        SELECT "itemId", "identityId", "confidence", "risk" FROM "IdentityMember" x WHERE "projectId" = ${projectId}::uuid
+          AND "identityId" = ANY(${identityIds}::uuid[]) AND NOT EXISTS (SELECT 1 FROM moves m WHERE m."itemId" = x."itemId")
         UNION ALL SELECT * FROM staying) m GROUP BY 1),
     touched AS MATERIALIZED (
       SELECT t.*, coalesce(c.n, 0) AS n, coalesce(c.risk, 0) AS risk, c.cover

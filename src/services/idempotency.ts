@@ -23,12 +23,48 @@ function canonical(value: unknown): unknown {
   return value
 }
 
+/** One call of a mutation: its caller, its operation and its key. */
+const recordOf = (viewer: Viewer, operation: string, key: string): Prisma.Sql =>
+  Prisma.sql`"userId" = ${viewer.userId}::uuid AND "operation" = ${operation} AND "key" = ${key}`
+
+/**
+ * What keeps the second part of a call to one time, for work that must not wait in the transaction of the first. Two parts of
+ * one WITH: `turn`, before the work, has a row as long as the remembered answer lacks `field`; `noted`, after it, adds it.
+ */
+export function secondPart(
+  viewer: Viewer,
+  operation: string,
+  { idempotencyKey: key }: { idempotencyKey: string },
+  field: string,
+  value: Prisma.Sql,
+): { turn: Prisma.Sql; noted: Prisma.Sql } {
+  const record = recordOf(viewer, operation, key)
+  return {
+    turn: Prisma.sql`turn AS MATERIALIZED (
+      SELECT 1 FROM "IdempotencyRecord" WHERE ${record} AND NOT jsonb_exists("response", ${field}) FOR UPDATE)`,
+    noted: Prisma.sql`noted AS (
+      UPDATE "IdempotencyRecord" SET "response" = "response" || jsonb_build_object(${field}::text, (${value}))
+      WHERE ${record} AND EXISTS (SELECT 1 FROM turn))`,
+  }
+}
+
+/** The answer that is remembered now. */
+export async function rememberedAnswer<Answer extends object>(
+  { prisma }: { prisma: App['prisma'] | Tx },
+  viewer: Viewer,
+  operation: string,
+  { idempotencyKey: key }: { idempotencyKey: string },
+): Promise<Answer> {
+  const where = { userId_operation_key: { userId: viewer.userId, operation, key } }
+  return (await prisma.idempotencyRecord.findUniqueOrThrow({ where })).response as Answer
+}
+
 /**
  * Runs `work` at most once for (caller, operation, key): the effect and its remembered answer commit together.
  * A repeat with the same body returns the first answer; with another body it is refused.
  *
  * `work` must do all its writes through `tx` and return a small JSON value (ids) from which the caller reloads rows.
- * It must not have effects outside the transaction. Work on every row of a large project may be `isLong`: it has fifteen
+ * It must not have effects outside the transaction. It may remember its answer itself, as a part of its last statement. Work on every row of a large project may be `isLong`: it has fifteen
  * minutes instead of half a minute, and memory to sort in.
  */
 export async function onceOnly<Answer extends object>(
@@ -36,7 +72,7 @@ export async function onceOnly<Answer extends object>(
   viewer: Viewer,
   operation: string,
   input: { idempotencyKey: string },
-  work: (tx: Tx) => Promise<Answer>,
+  work: (tx: Tx, remember: (answer: Answer) => Prisma.Sql) => Promise<Answer>,
   { isLong = false } = {},
 ): Promise<Answer> {
   const { idempotencyKey: key, ...body } = input
@@ -70,10 +106,14 @@ export async function onceOnly<Answer extends object>(
         }
         return earlier.response as Answer
       }
-      const answer = await work(tx)
-      await tx.$executeRaw`
-        /* onceOnly: answer */ UPDATE "IdempotencyRecord" SET "response" = ${JSON.stringify(answer)}::jsonb
-        WHERE "userId" = ${viewer.userId}::uuid AND "operation" = ${operation} AND "key" = ${key}`
+      let isRemembered = false
+      const remember = (answer: Answer): Prisma.Sql => {
+        isRemembered = true
+        return Prisma.sql`UPDATE "IdempotencyRecord" SET "response" = ${JSON.stringify(answer)}::jsonb
+          WHERE ${recordOf(viewer, operation, key)}`
+      }
+      const answer = await work(tx, remember)
+      if (!isRemembered) await tx.$executeRaw`/* onceOnly: answer */ ${remember(answer)}`
       return answer
     },
     { timeout: isLong ? LONG_MS : 30_000, maxWait: 15_000 },

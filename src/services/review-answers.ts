@@ -347,19 +347,16 @@ export async function answerTasks(
   }
 }
 
-/**
- * Stores answers, ends the holds and holds the next tasks, in one statement. Its parts see one snapshot: the claim must
- * leave out the tasks of the batch.
- */
-export async function writeAnswers(
+/** Stores answers, ends the holds and remembers what came of the call, in one statement; returns the tasks as they are now. */
+export function writeAnswers(
   tx: Tx,
   projectId: string,
   { stored, closings }: Pick<AnsweredBatch, 'stored' | 'closings'>,
-  claim: Prisma.Sql,
-): Promise<{ closed: ReviewTask[]; claimed: ReviewTask[] }> {
-  const rows = await tx.$queryRaw<(ReviewTask & { isClosed: boolean })[]>`
+  remembered: Prisma.Sql,
+): Promise<ReviewTask[]> {
+  return tx.$queryRaw<ReviewTask[]>`
     /* writeAnswers */
-    WITH ${claim},
+    WITH remembered AS (${remembered}),
     given AS (
       INSERT INTO "ReviewAnswer" ("projectId", "id", "taskId", "actorId", "verdict", "outlierItemIds", "identityId",
         "contradictsModel", "durationMs")
@@ -375,8 +372,5 @@ export async function writeAnswers(
       FROM jsonb_to_recordset(${JSON.stringify(closings)}::jsonb) AS c("id" uuid, "state" "ReviewTaskState",
         "verdict" "ReviewVerdict", "decisionId" uuid)
       WHERE t."projectId" = ${projectId}::uuid AND t."id" = c."id" RETURNING t.*)
-    SELECT true AS "isClosed", closed.* FROM closed UNION ALL SELECT false, claimed.* FROM claimed`
-  const part = (isClosed: boolean): ReviewTask[] =>
-    rows.filter((row) => row.isClosed === isClosed).map(({ isClosed: _, ...task }) => task)
-  return { closed: part(true), claimed: part(false) }
+    SELECT * FROM closed`
 }

@@ -10,7 +10,7 @@ import {
 import { hasPermission, requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { invalid } from './errors.ts'
-import { onceOnly } from './idempotency.ts'
+import { onceOnly, rememberedAnswer, secondPart } from './idempotency.ts'
 import { type AnswerOutcome, answerTasks, writeAnswers } from './review-answers.ts'
 import { findReviewSettings, type ReviewSettings } from './review-settings.ts'
 
@@ -69,14 +69,21 @@ function claimSql(
     canSettle,
     kinds,
     except = [],
-  }: { settings: ReviewSettings; canSettle: boolean; kinds?: ReviewTaskKind[] | null; except?: string[] },
+    onlyIf = Prisma.sql`true`,
+  }: {
+    settings: ReviewSettings
+    canSettle: boolean
+    kinds?: ReviewTaskKind[] | null
+    except?: string[]
+    onlyIf?: Prisma.Sql
+  },
 ): Prisma.Sql {
   const gold = drawCount(count, settings.goldShare)
   const audit = drawCount(count - gold, settings.auditShare)
   const ofKind = kinds?.length ? Prisma.sql`AND t."kind" = ANY(${kinds as string[]}::"ReviewTaskKind"[])` : Prisma.empty
   const open = canSettle ? ['PENDING', 'LEASED', 'ANSWERED', 'DISPUTED'] : ['PENDING', 'LEASED', 'ANSWERED']
   // The list of states is spelled out, so that the planner can prove the predicate of the index over open tasks.
-  const isFree = Prisma.sql`t."projectId" = ${projectId}::uuid ${ofKind}
+  const isFree = Prisma.sql`${onlyIf} AND t."projectId" = ${projectId}::uuid ${ofKind}
     AND t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."state" = ANY(${open}::"ReviewTaskState"[])
     AND t."id" <> ALL(${except}::uuid[])
     AND (t."state" <> 'LEASED' OR t."leaseExpiresAt" < now())
@@ -141,10 +148,11 @@ export interface Submitted {
 
 /**
  * Answers held tasks and, in the same call, holds the next. ANNOTATOR and above; each answer stands or falls alone. The
- * number of statements does not grow with the batch.
+ * number of statements does not grow with the batch. The next are held after the answers are committed: who waits for the
+ * ledger need not wait for that.
  */
 export async function submitReviewAnswers(app: App, viewer: Viewer, input: SubmitReviewAnswers): Promise<Submitted> {
-  const { projectId, answers, claimNext, kinds } = input
+  const { projectId, answers, claimNext } = input
   const role = await requireAccess(app, viewer, projectId, 'review.answer')
   checkCount('claimNext', claimNext, 0)
   if (answers.length < 1 || answers.length > MAX_BATCH)
@@ -153,29 +161,66 @@ export async function submitReviewAnswers(app: App, viewer: Viewer, input: Submi
     throw invalid('answers must name each task once', 'input', 'answers')
   }
   const canSettle = hasPermission(role, 'review.adjudicate')
-  let tasks: ReviewTask[] = []
+  let closed: ReviewTask[] = []
   let decisions: Decision[] = []
-  const { outcomes, nextIds } = await onceOnly(app, viewer, 'submitReviewAnswers', input, async (tx) => {
+  let settings: ReviewSettings | undefined
+  const { outcomes, nextIds } = await onceOnly<Remembered>(app, viewer, SUBMIT, input, async (tx, remember) => {
     const answered = await answerTasks(tx, viewer, projectId, answers, canSettle)
-    const except = answers.map(({ taskId }) => taskId)
-    const claim = claimSql(viewer, projectId, claimNext, { settings: answered.settings, canSettle, kinds, except })
-    const { closed, claimed } = await writeAnswers(tx, projectId, answered, claim)
-    const next = bestFirst(claimed)
-    tasks = [...closed, ...next]
+    const { outcomes } = answered
+    closed = await writeAnswers(tx, projectId, answered, remember({ outcomes }))
     decisions = answered.decisions
-    return { outcomes: answered.outcomes, nextIds: next.map(({ id }) => id) }
+    settings = answered.settings
+    return { outcomes }
   })
-  const known = new Map(tasks.map((task) => [task.id, task]))
+  const next = nextIds
+    ? await findTasks(app, projectId, nextIds)
+    : await claimAfter(app, viewer, input, { canSettle, settings })
+  const known = new Map(closed.map((task) => [task.id, task]))
   // A repeat of the call, and tasks whose answer was refused, are read anew.
-  const missing = [...outcomes.map(({ taskId }) => taskId), ...nextIds].filter((id) => !known.has(id))
+  const missing = outcomes.map(({ taskId }) => taskId).filter((id) => !known.has(id))
   if (missing.length > 0) for (const task of await findTasks(app, projectId, missing)) known.set(task.id, task)
   return {
     results: outcomes.flatMap(({ taskId, ...outcome }) => {
       const task = known.get(taskId)
       return task ? [{ ...outcome, task, decision: decisions.find(({ id }) => id === outcome.decisionId) }] : []
     }),
-    nextTasks: nextIds.flatMap((id) => known.get(id) ?? []),
+    nextTasks: next,
   }
+}
+
+const SUBMIT = 'submitReviewAnswers'
+
+/** What a repeat of a submit is answered with; `nextIds` come once the next tasks are held. */
+interface Remembered {
+  outcomes: AnswerOutcome[]
+  nextIds?: string[]
+}
+
+/** Holds the tasks that follow a batch of answers, once: a repeat of the call gets the same ones. */
+async function claimAfter(
+  app: App,
+  viewer: Viewer,
+  input: SubmitReviewAnswers,
+  { canSettle, settings }: { canSettle: boolean; settings?: ReviewSettings },
+): Promise<ReviewTask[]> {
+  const { projectId, answers, claimNext, kinds } = input
+  if (claimNext === 0) return []
+  const except = answers.map(({ taskId }) => taskId)
+  const claim = claimSql(viewer, projectId, claimNext, {
+    settings: settings ?? (await findReviewSettings(app, projectId)),
+    canSettle,
+    kinds,
+    except,
+    onlyIf: Prisma.sql`EXISTS (SELECT 1 FROM turn)`,
+  })
+  const ids = Prisma.sql`SELECT coalesce(jsonb_agg("id" ORDER BY "priority" DESC, "id"), '[]') FROM claimed`
+  const { turn, noted } = secondPart(viewer, SUBMIT, input, 'nextIds', ids)
+  const rows = await app.prisma.$queryRaw<ReviewTask[]>`
+    /* claimAfter */ WITH ${turn}, ${claim}, ${noted} SELECT * FROM claimed`
+  if (rows.length > 0) return bestFirst(rows)
+  // None is left, or the same call, sent twice, has them.
+  const { nextIds = [] } = await rememberedAnswer<Remembered>(app, viewer, SUBMIT, input)
+  return findTasks(app, projectId, nextIds)
 }
 
 function checkIds(taskIds: readonly string[]): void {

@@ -454,6 +454,39 @@ describe('second opinions', () => {
 })
 
 describe('batches', () => {
+  it('sent again, a batch holds the same next tasks: also at once, and where only the answers came through', async () => {
+    const p = await openQueueProject(
+      t,
+      Array.from({ length: 14 }, (_, c) => many(`class ${c >> 1}`, 3)),
+      Array.from({ length: 13 }, (_, c) => ({ left: [c, 0], right: [c + 1, 0], probability: 0.5 - c / 50 })),
+      { annotators: 1 },
+    )
+    const [ann] = p.people as [Viewer]
+    const tasks = await claim(p, ann, 2)
+    const input = { answers: tasks.map((task) => truly(p, task)), claimNext: 3, idempotencyKey: key() }
+    const send = () => submitReviewAnswers(t.app, ann, { projectId: p.projectId, ...input })
+    const idsOf = (sent: { nextTasks: ReviewTask[] }) => sent.nextTasks.map(({ id }) => id)
+    const [first, second] = await Promise.all([send(), send()])
+    expect(idsOf(first)).toHaveLength(3)
+    expect(idsOf(second)).toEqual(idsOf(first))
+    expect(idsOf(await send())).toEqual(idsOf(first))
+    expect(await t.app.prisma.reviewTask.count({ where: { projectId: p.projectId, state: 'LEASED' } })).toBe(3)
+
+    // As if the server had died between the answers and the claim.
+    await releaseReviewTasks(t.app, ann, p.projectId, idsOf(first))
+    const record = { userId: ann.userId, operation: 'submitReviewAnswers', key: input.idempotencyKey }
+    const { response } = await t.app.prisma.idempotencyRecord.findFirstOrThrow({ where: record })
+    const { nextIds, ...answersOnly } = response as Record<string, object>
+    expect(nextIds).toEqual(idsOf(first))
+    await t.app.prisma.idempotencyRecord.updateMany({ where: record, data: { response: answersOnly } })
+    const after = await send()
+    expect(after.results.map(({ task, refusal }) => [task.id, refusal])).toEqual(tasks.map(({ id }) => [id, undefined]))
+    expect(idsOf(after)).toHaveLength(3)
+    expect(idsOf(await send())).toEqual(idsOf(after))
+    const answers = { where: { projectId: p.projectId, taskId: { in: tasks.map(({ id }) => id) } } }
+    expect(await t.app.prisma.reviewAnswer.count(answers)).toBe(2)
+  })
+
   it('one answer may settle another of its batch: an agreeing one is no mistake, a contradicting one is refused', async () => {
     const p = await openQueueProject(
       t,
