@@ -8,8 +8,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import type { CompareOutput, CompareRow } from '../src/engine/index.ts'
+import { hasLabelledSet, loadLabelledSet } from './labelled-sets.ts'
 
-const DATA = new URL('../../shared/data/', import.meta.url)
 const CACHE = new URL('../.cache/compare/', import.meta.url)
 const RESULTS = new URL('../docs/results.md', import.meta.url)
 const SETS = {
@@ -30,7 +30,7 @@ const PARTS = {
 } as const
 type PartName = keyof typeof PARTS
 
-if (!existsSync(DATA)) {
+if (!hasLabelledSet('lfw_facenet128_subset')) {
   console.log('the labelled sets in ../shared/data are absent: nothing to compare on')
   process.exit(0)
 }
@@ -64,11 +64,12 @@ interface Facts {
 
 /** Both halves as files, then the command, whose answer is kept. */
 function compare(name: SetName, part: PartName): void {
-  const { halves, dim } = splitSet(name)
+  const halves = { train: loadLabelledSet(name, 0), test: loadLabelledSet(name, 1) }
+  const dim = halves.train.features.cols
   const folder = new URL(`${name}/`, CACHE)
   mkdirSync(folder, { recursive: true })
   for (const [half, { features, labels }] of Object.entries(halves)) {
-    writeFileSync(new URL(`${half}.f32`, folder), bytesOf(features))
+    writeFileSync(new URL(`${half}.f32`, folder), bytesOf(features.data))
     writeFileSync(new URL(`${half}.i32`, folder), bytesOf(labels))
   }
   const out = execFileSync(
@@ -104,23 +105,6 @@ function argumentsOf(folder: string, dim: number, part: PartName): string[] {
     '--resume',
     `${folder}parts`,
   ]
-}
-
-function splitSet(name: SetName) {
-  const read = (file: string) => readFileSync(new URL(`${name}/${file}`, DATA))
-  const features = read('features.f32')
-  const labels = read('labels.i32')
-  const split = read('split.u8')
-  const dim = features.length / 4 / split.length
-  const half = (part: number) => {
-    const rows = [...split.keys()].filter((v) => split[v] === part)
-    const data = new Float32Array(rows.length * dim)
-    for (const [i, v] of rows.entries()) {
-      for (let c = 0; c < dim; c++) data[i * dim + c] = features.readFloatLE(4 * (v * dim + c))
-    }
-    return { features: data, labels: Int32Array.from(rows, (v) => labels.readInt32LE(4 * v)) }
-  }
-  return { halves: { train: half(0), test: half(1) }, dim }
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Int32Array): Uint8Array {

@@ -3,11 +3,10 @@
  * Usage: npx tsx bench/fidelity.ts [--json] [--only=SET]. Needs the labelled sets in ../shared/data. Random methods are means over seeds: the
  * reference's own figure is one draw. Status 1 when a deterministic method is more than half a point off, or a random one two.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { clusterVertices, type DecoderParameters, evaluateClustering, type Matrix } from '../src/engine/index.ts'
+import { clusterVertices, type DecoderParameters, evaluateClustering } from '../src/engine/index.ts'
+import { hasLabelledSet, type LabelledRows, loadLabelledSet } from './labelled-sets.ts'
 
-const FOLDER = new URL('../../shared/data/', import.meta.url)
-if (!existsSync(FOLDER)) {
+if (!hasLabelledSet('omniglot242_mnv2_256')) {
   console.log('the labelled sets in ../shared/data are absent: nothing to compare with')
   process.exit(0)
 }
@@ -62,29 +61,13 @@ const REFERENCE: readonly [
 const SEEDS: Readonly<Record<string, number>> = { CHINESE_WHISPERS: 10, K_MEANS: 3, SPECTRAL: 3 }
 const TOLERANCE = { deterministic: 0.5, random: 2 } as const
 
-function load(set: string): { features: Matrix; labels: Int32Array } {
-  const read = (file: string) => readFileSync(new URL(`${set}/${file}`, FOLDER))
-  const bytes = read('features.f32')
-  const labels = read('labels.i32')
-  const split = read('split.u8')
-  const rows = [...split.keys()].filter((v) => split[v] === 1)
-  const d = bytes.length / 4 / split.length
-  const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
-  const data = new Float32Array(rows.length * d)
-  for (const [i, v] of rows.entries()) data.set(all.subarray(v * d, (v + 1) * d), i * d)
-  return {
-    features: { data, rows: rows.length, cols: d },
-    labels: Int32Array.from(rows, (v) => labels.readInt32LE(4 * v)),
-  }
-}
-
-const sets = new Map<string, ReturnType<typeof load>>()
+const sets = new Map<string, LabelledRows>()
 const rows = []
 const only = process.argv.find((option) => option.startsWith('--only='))?.slice(7)
 let outside = 0
 for (const [set, method, parameters, pairwise, bcubed] of REFERENCE) {
   if (only && !set.startsWith(only)) continue
-  const { features, labels } = sets.get(set) ?? load(set)
+  const { features, labels } = sets.get(set) ?? loadLabelledSet(set, 1)
   sets.set(set, { features, labels })
   const seeds = Array.from({ length: SEEDS[method] ?? 1 }, (_, i) => i + 1)
   const scores: ReturnType<typeof evaluateClustering>[] = []

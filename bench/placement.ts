@@ -3,7 +3,6 @@
  * Usage: npx tsx bench/placement.ts [--rows N] [--share 0.01] [--method INFOMAP] [--json]
  * Synthetic rows (long-tail classes), the demo's set, and the labelled sets of ../shared/data where they are there.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadDemoSet } from '../prisma/seed/demo-set.ts'
 import {
@@ -11,13 +10,14 @@ import {
   clusterVertices,
   evaluateClustering,
   type Labels,
-  type Matrix,
   type PlacementBase,
   placeVertices,
 } from '../src/engine/index.ts'
+import { selectRows } from '../src/engine/knn/sub-lists.ts'
 import { createRng } from '../src/engine/rng.ts'
 import { createStopwatch } from './clock.ts'
 import { syntheticFeatures } from './features.ts'
+import { hasLabelledSet, type LabelledRows, loadLabelledSet } from './labelled-sets.ts'
 
 const { values } = parseArgs({
   options: {
@@ -28,15 +28,9 @@ const { values } = parseArgs({
   },
 })
 const share = Number(values.share)
-const SHARED = new URL('../../shared/data/', import.meta.url)
 const SEED = 1
 
-interface Labelled {
-  readonly features: Matrix
-  readonly labels: Labels
-}
-
-function demo(): Labelled {
+function demo(): LabelledRows {
   const pictures = loadDemoSet()
   const names = [...new Set(pictures.map(({ name }) => name))]
   const cols = pictures[0]?.embedding.length as number
@@ -46,21 +40,7 @@ function demo(): Labelled {
   return { features: { data, rows: pictures.length, cols }, labels }
 }
 
-function shared(name: string): Labelled | undefined {
-  const folder = new URL(`${name}/`, SHARED)
-  if (!existsSync(folder)) return undefined
-  const floats = readFileSync(new URL('features.f32', folder))
-  const ints = readFileSync(new URL('labels.i32', folder))
-  const labels = new Int32Array(ints.buffer, ints.byteOffset, ints.length / 4).slice()
-  const data = new Float32Array(floats.buffer, floats.byteOffset, floats.length / 4).slice()
-  return { features: { data, rows: labels.length, cols: data.length / labels.length }, labels }
-}
-
-const selectRows = ({ data, cols }: Matrix, rows: readonly number[]): Matrix => {
-  const selected = new Float32Array(rows.length * cols)
-  for (const [i, row] of rows.entries()) selected.set(data.subarray(row * cols, (row + 1) * cols), i * cols)
-  return { data: selected, rows: rows.length, cols }
-}
+const shared = (name: string): LabelledRows | undefined => (hasLabelledSet(name) ? loadLabelledSet(name) : undefined)
 
 /** A run over some rows, as the base of a placement of all. */
 function baseOf(run: ClusterResult, known: readonly number[], n: number): PlacementBase {
@@ -81,7 +61,7 @@ function baseOf(run: ClusterResult, known: readonly number[], n: number): Placem
   return { ...base, merges: { child: asRows(child), parent: asRows(parent), similarity, probability } }
 }
 
-const sets: [string, Labelled | undefined][] = [
+const sets: [string, LabelledRows | undefined][] = [
   ['demo', demo()],
   ['caltech101', shared('caltech101_mnv2_256')],
   ['omniglot', shared('omniglot242_mnv2_256')],
@@ -102,7 +82,7 @@ for (const [name, set] of sets) {
   const watch = createStopwatch(() => {})
   const method = values.method
   const before = await watch.measure('base', () =>
-    clusterVertices({ features: selectRows(features, known), method, seed: SEED }),
+    clusterVertices({ features: selectRows(features, Int32Array.from(known)), method, seed: SEED }),
   )
   const base = baseOf(before, known, features.rows)
   const placed = await watch.measure('place', () => placeVertices({ features, base, seed: SEED }))

@@ -29,8 +29,9 @@ import { clusterVertices } from '../src/engine/pipeline.ts'
 import { edgePriority } from '../src/engine/review/question-priority.ts'
 import { reviewOutcomes } from '../src/engine/review-outcomes.ts'
 import { createRng } from '../src/engine/rng.ts'
-import type { Labels, Matrix, NeighbourLists } from '../src/engine/types.ts'
+import type { Labels, NeighbourLists } from '../src/engine/types.ts'
 import { curvePlots } from './curve-plot.ts'
+import { hasLabelledSet, type LabelledRows, loadLabelledSet } from './labelled-sets.ts'
 import { type CurvePoint, type SimulatedQuestion, simulateReview } from './simulated-review.ts'
 
 const { values: options } = parseArgs({
@@ -50,29 +51,14 @@ const CHECKPOINTS = [25, 50, 100, 200, 400, 800, 1600, 3200].filter((count) => c
 const SEEDS = 5
 const ORDERS = ['queue', 'random', 'lowest confidence', 'uncertainty'] as const
 
-interface LabelledRows {
-  readonly features: Matrix
-  readonly labels: Labels
-}
-
 /** One half of a set: classes of the halves are disjoint. */
-function loadHalf(name: string, part: 0 | 1): LabelledRows {
-  const folder = new URL(`../../shared/data/${FOLDERS[name]}/`, import.meta.url)
-  if (!FOLDERS[name] || !existsSync(folder)) {
-    console.error(`bench:queue needs ../shared/data/${FOLDERS[name] ?? name}, which is not there: nothing measured`)
+function loadHalf(name: string, half: 0 | 1): LabelledRows {
+  const set = FOLDERS[name] ?? name
+  if (!hasLabelledSet(set)) {
+    console.error(`bench:queue needs ../shared/data/${set}, which is not there: nothing measured`)
     process.exit(0)
   }
-  const bytes = (file: string) => readFileSync(new URL(file, folder))
-  const raw = bytes('features.f32')
-  const all = new Float32Array(raw.buffer, raw.byteOffset, raw.byteLength / 4)
-  const rawLabels = bytes('labels.i32')
-  const labels = new Int32Array(rawLabels.buffer, rawLabels.byteOffset, rawLabels.byteLength / 4)
-  const split = bytes('split.u8')
-  const cols = all.length / labels.length
-  const rows = Array.from(labels.keys()).filter((i) => split[i] === part)
-  const data = new Float32Array(rows.length * cols)
-  for (const [at, row] of rows.entries()) data.set(all.subarray(row * cols, (row + 1) * cols), at * cols)
-  return { features: { data, rows: rows.length, cols }, labels: Int32Array.from(rows, (row) => labels[row]) }
+  return loadLabelledSet(set, half)
 }
 
 /** Rows of half of the identities, by chance, and those of the other half. */
