@@ -99,10 +99,17 @@ export async function findNeedlessTasks(
   const beyond = [...state.statements, ...plan.statements].flatMap(({ kind, leftItemId, rightItemId }) =>
     kind === 'CANNOT_LINK' ? [leftItemId, rightItemId as string].filter((itemId) => known(itemId) === undefined) : [],
   )
+  const placed = [
+    ...state.members.keys(),
+    ...state.others.keys(),
+    ...state.items,
+    ...plan.moves.map(({ itemId }) => itemId),
+  ]
   const isOpen = Prisma.sql`"state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND "goldVerdict" IS NULL`
   const tasks = await prisma.$queryRaw<(OpenTask & { elsewhere: Record<string, string> | null })[]>`
     /* findNeedlessTasks */
-    WITH open AS MATERIALIZED (
+    WITH known AS MATERIALIZED (SELECT unnest(${placed}::uuid[]) AS "id"),
+    open AS MATERIALIZED (
       SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId" FROM "ReviewTask" WHERE "projectId" = ${projectId}::uuid
         AND "leftItemId" = ANY(${items}::uuid[]) AND ${isOpen}
       UNION SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId" FROM "ReviewTask"
@@ -111,10 +118,11 @@ export async function findNeedlessTasks(
       WHERE "projectId" = ${projectId}::uuid AND "leftIdentityId" = ANY(${touched}::uuid[]) AND ${isOpen}
       UNION SELECT "id", "kind", "leftItemId", "rightItemId", "leftIdentityId" FROM "ReviewTask"
       WHERE "projectId" = ${projectId}::uuid AND "rightIdentityId" = ANY(${touched}::uuid[]) AND ${isOpen}),
-    -- Where their items are now, for those whose place the state does not say: fewer than those that it says.
+    -- Where items are whose place the state does not say.
     elsewhere AS (
       SELECT m."itemId", m."identityId" FROM (
-        SELECT "leftItemId" AS "id" FROM open UNION SELECT "rightItemId" FROM open UNION SELECT unnest(${beyond}::uuid[])) e
+        SELECT "leftItemId" AS "id" FROM open UNION SELECT "rightItemId" FROM open UNION SELECT unnest(${beyond}::uuid[])
+        EXCEPT SELECT "id" FROM known) e
       JOIN "IdentityMember" m ON m."projectId" = ${projectId}::uuid AND m."itemId" = e."id")
     SELECT o.*, (SELECT jsonb_object_agg("itemId", "identityId") FROM elsewhere) AS "elsewhere" FROM open o`
   const outside = new Map<string, string | null>()
