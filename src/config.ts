@@ -22,6 +22,9 @@ const networks = list.transform((parts, context): 'all' | string[] => {
   return z.NEVER
 })
 
+/** 32 bytes, as `openssl rand -base64 32` prints them. */
+const isKey = (text: string) => /^[\w+/-]{43}=?$/.test(text)
+
 /** Every environment variable the server reads; `.env.example` lists the same ones. */
 const schema = z.object({
   DATABASE_URL: z
@@ -34,6 +37,7 @@ const schema = z.object({
   PUBLIC_URL: z.url().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   SIGNING_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  ENCRYPTION_KEYS: list.pipe(z.array(z.string().refine(isKey, 'must be 32 bytes in base64 each'))).default([]),
   ADMIN_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
   OIDC_ISSUER: z.url().optional(),
   OIDC_AUDIENCE: z.string().optional(),
@@ -75,6 +79,7 @@ export const CONFIG_KEYS = Object.keys(schema.shape)
 const SECRETS = new Set([
   'DATABASE_URL',
   'SIGNING_SECRET',
+  'ENCRYPTION_KEYS',
   'ADMIN_TOKEN',
   'METRICS_TOKEN',
   'S3_ACCESS_KEY_ID',
@@ -113,6 +118,8 @@ export interface Config {
   readonly logLevel: string
   /** Absent: made once and kept in the data folder. */
   readonly signingSecret?: string
+  /** Base64 of 32 bytes each: the first one encrypts secrets that are kept, all of them decrypt. */
+  readonly encryptionKeys: readonly string[]
   /** Signs in the administrator of a fresh server; absent: the first start makes one and prints a token. */
   readonly adminToken?: string
   /** Absent: only keys and tokens of this server sign in. */
@@ -214,6 +221,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     publicUrl: (e.PUBLIC_URL ?? `http://${hostInUrl}:${e.PORT}`).replace(/\/$/, ''),
     logLevel: e.LOG_LEVEL,
     signingSecret: e.SIGNING_SECRET,
+    encryptionKeys: e.ENCRYPTION_KEYS,
     adminToken: e.ADMIN_TOKEN,
     oidc: e.OIDC_ISSUER
       ? { issuer: e.OIDC_ISSUER, audience: e.OIDC_AUDIENCE as string, jwksUrl: e.OIDC_JWKS_URL }

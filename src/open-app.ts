@@ -14,6 +14,7 @@ import { createLog } from './infra/log.ts'
 import { createMetrics } from './infra/metrics.ts'
 import { createOidcProvider } from './infra/oidc.ts'
 import { createRateLimits } from './infra/rate-limits.ts'
+import { createSecretBox, loadEncryptionKeys } from './infra/secret-box.ts'
 import { createTokens, loadSigningSecret } from './infra/tokens.ts'
 import { openTracing } from './infra/tracing.ts'
 import type { App } from './services/app.ts'
@@ -34,6 +35,8 @@ export async function openApp(config: Config, database?: Database): Promise<Open
   const engine = openEngineRunner()
   const images = createImageCodec({ maxPixels: config.maxImagePixels })
   const embedders = openEmbedderHost(images)
+  const secretBox = createSecretBox(loadEncryptionKeys(config))
+  if (secretBox.problem) log.warn(secretBox.problem)
   const app: App = {
     config,
     prisma: db.prisma,
@@ -47,6 +50,7 @@ export async function openApp(config: Config, database?: Database): Promise<Open
     buckets: openBucketReader(config.s3Access),
     fetch: createGuardedFetch({ allowedNetworks: config.allowedNetworks }),
     tokens: createTokens(loadSigningSecret(config.signingSecret, config.dataDir), { adminToken: config.adminToken }),
+    secretBox,
     identityProvider: config.oidc && createOidcProvider(config.oidc),
     rateLimits: createRateLimits(config),
     metrics: createMetrics(db.pool, { withProcess: config.metricsToken !== undefined }),

@@ -7,9 +7,9 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { MintedKey, Tokens } from '../services/ports.ts'
+import { readOrMakeSecret } from './secret-file.ts'
 
 const API_KEY = 'trb'
 const PERSONAL = 'trp'
@@ -49,17 +49,8 @@ function parse(
 }
 
 /** The secret that signs addresses: given, or made once and kept where only this server reads. */
-export function loadSigningSecret(given: string | undefined, dataDir: string): string {
-  if (given) return given
-  const file = path.join(dataDir, 'signing-secret')
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    mkdirSync(dataDir, { recursive: true })
-    writeFileSync(file, randomBytes(SECRET_BYTES).toString('base64url'), { mode: 0o600, flag: 'wx' })
-    return readFileSync(file, 'utf8')
-  }
-}
+export const loadSigningSecret = (given: string | undefined, dataDir: string): string =>
+  given ?? readOrMakeSecret(path.join(dataDir, 'signing-secret'))
 
 export function createTokens(
   signingSecret: string,

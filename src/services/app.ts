@@ -15,6 +15,7 @@ import type { JobQueue } from './job-queue-port.ts'
 import type { Metrics } from './metrics-port.ts'
 import type { Clock, FileStore, ImageCodec, Tokens } from './ports.ts'
 import type { RateLimits } from './rate-limits-port.ts'
+import type { SecretBox } from './secret-box-port.ts'
 import type { Tracing } from './tracing-port.ts'
 
 /** Everything a service may use. Entry points build it once; tests build it with a database of their own. */
@@ -34,6 +35,7 @@ export interface App {
   /** The only way to call addresses that users name. */
   readonly fetch: GuardedFetch
   readonly tokens: Tokens
+  readonly secretBox: SecretBox
   /** Absent unless OIDC_ISSUER is set. */
   readonly identityProvider?: IdentityProvider
   readonly rateLimits: RateLimits

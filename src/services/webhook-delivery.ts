@@ -1,9 +1,10 @@
-import type { AuditEvent, WebhookDelivery } from '../generated/prisma/client.ts'
+import type { AuditEvent, WebhookDelivery, WebhookEndpoint } from '../generated/prisma/client.ts'
 import type { App } from './app.ts'
 import { DomainError } from './errors.ts'
 import { encodeId, encodeRoot, type ProjectNodeType } from './global-id.ts'
 import { findRows } from './rows.ts'
 import { findUsers } from './users.ts'
+import { openWebhookSecret } from './webhook-secrets.ts'
 import { signWebhook } from './webhook-signature.ts'
 
 /** Spread over most of a day: a receiver that is down over night still gets everything. */
@@ -69,6 +70,18 @@ async function post(app: App, url: string, headers: Record<string, string>, body
   }
 }
 
+async function sendSigned(app: App, endpoint: WebhookEndpoint, deliveryId: string, body: string): Promise<Outcome> {
+  const seconds = Math.floor(app.clock.now().getTime() / 1_000)
+  let signature: ReturnType<typeof signWebhook>
+  try {
+    signature = signWebhook(openWebhookSecret(app, endpoint), deliveryId, seconds, body)
+  } catch (error) {
+    // The key may be given back.
+    return { isDelivered: false, isFinal: false, problem: (error as Error).message }
+  }
+  return post(app, endpoint.url, { 'content-type': 'application/json', ...signature }, body)
+}
+
 async function settle(app: App, { projectId, id, attempts }: WebhookDelivery, outcome: Outcome): Promise<void> {
   const where = { projectId, id }
   const now = app.clock.now()
@@ -106,13 +119,8 @@ export async function sendDueDeliveries(app: App): Promise<number> {
       // Deleted since.
       if (!endpoint || !event) return
       const body = bodyOf(event, actorOf(event.actorId))
-      const seconds = Math.floor(app.clock.now().getTime() / 1_000)
-      const headers = {
-        'content-type': 'application/json',
-        ...signWebhook(endpoint.secret, delivery.id, seconds, body),
-      }
       const outcome = await app.tracing.span('webhook delivery', { event: event.action }, () =>
-        post(app, endpoint.url, headers, body),
+        sendSigned(app, endpoint, delivery.id, body),
       )
       await settle(app, delivery, outcome)
     }),

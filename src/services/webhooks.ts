@@ -6,6 +6,7 @@ import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { cutPage, type Page, type PageResult } from './page.ts'
+import { sealWebhookSecret } from './webhook-secrets.ts'
 import { mintWebhookSecret, signWebhook } from './webhook-signature.ts'
 
 /** Actions of the audit log that endpoints may ask for. */
@@ -66,6 +67,8 @@ export async function createWebhookEndpoint(
   const wanted = checkEvents(events)
   if (url.length > MAX_URL)
     throw invalid(`url must have at most ${MAX_URL} characters: got ${url.length}`, 'input', 'url')
+  const { problem } = app.secretBox
+  if (problem) throw new DomainError('INVALID_STATE', problem)
   const signingSecret = mintWebhookSecret()
   await ping(app, url, signingSecret)
   const webhookEndpoint = await app.prisma.$transaction(async (tx) => {
@@ -73,7 +76,8 @@ export async function createWebhookEndpoint(
       throw new DomainError('LIMIT_EXCEEDED', `a project has at most ${MAX_ENDPOINTS} webhooks: delete one first`)
     }
     const id = newId()
-    const data = { projectId, id, url, events: wanted, secret: signingSecret, createdById: viewer.userId }
+    const secret = sealWebhookSecret(app, { projectId, id }, signingSecret)
+    const data = { projectId, id, url, events: wanted, secret, createdById: viewer.userId }
     const created = await tx.webhookEndpoint.create({ data })
     const detail = { url: new URL(url).origin, events: wanted }
     await recordAudit(tx, viewer, { projectId, action: 'webhook.created', target: ['WebhookEndpoint', id], detail })

@@ -1,7 +1,11 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { createSecretBox } from '../../src/infra/secret-box.ts'
 import { decodeRoot } from '../../src/resolvers/global-id.ts'
+import { tidyUp } from '../../src/services/housekeeping.ts'
 import { MAX_ATTEMPTS, retryDelaySeconds, sendDueDeliveries } from '../../src/services/webhook-delivery.ts'
+import { resealWebhookSecrets } from '../../src/services/webhook-secrets.ts'
+import { createWebhookEndpoint } from '../../src/services/webhooks.ts'
 import { key, openTestApp, type TestApp } from '../support/app.ts'
 import { openReceiver } from '../support/receiver.ts'
 
@@ -206,4 +210,80 @@ it('refuses unknown events, addresses that are not public, and who is no admin',
   )
   expect(errors?.[0].extensions.code).toBe('FORBIDDEN')
   expect(await t.app.prisma.webhookEndpoint.count()).toBe(0)
+})
+
+it('the signing secret is encrypted in the database, and nothing of the API shows it again', async () => {
+  const { webhookEndpoint, signingSecret } = await create({ url: receiver.url, events: ['membership.set'] })
+  const { secret } = await t.app.prisma.webhookEndpoint.findFirstOrThrow()
+  expect(secret).toMatch(/^sealed:v1:/)
+  expect(secret).not.toContain(signingSecret.replace('whsec_', ''))
+  const { __type } = await t.ok('{ __type(name: "WebhookEndpoint") { fields { name } } }')
+  expect(__type.fields.map(({ name }: { name: string }) => name).join()).not.toMatch(/secret/i)
+  await remove(webhookEndpoint.id)
+})
+
+const signatureOf = (
+  signingSecret: string,
+  { headers, body }: { headers: NodeJS.Dict<string | string[]>; body: string },
+) =>
+  `v1,${createHmac('sha256', Buffer.from(signingSecret.replace('whsec_', ''), 'base64'))
+    .update(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`)
+    .digest('base64')}`
+
+it('a secret stored before there was a key goes on signing, and is encrypted by the next tidying; so is one of an old key', async () => {
+  const { webhookEndpoint, signingSecret } = await create({ url: receiver.url, events: ['membership.set'] })
+  const stored = async () => (await t.app.prisma.webhookEndpoint.findFirstOrThrow()).secret
+  const byOldKey = createSecretBox([new Uint8Array(32).fill(7)])
+  const { projectId: inProject, id } = await t.app.prisma.webhookEndpoint.findFirstOrThrow()
+  const withBox = (...keys: Uint8Array[]) => ({ ...t.app, secretBox: createSecretBox(keys) })
+
+  for (const [old, app] of [
+    [signingSecret, t.app],
+    [
+      byOldKey.seal(signingSecret, `WebhookEndpoint/${inProject}/${id}`),
+      withBox(new Uint8Array(32).fill(8), new Uint8Array(32).fill(7)),
+    ],
+  ] as const) {
+    await t.app.prisma.webhookEndpoint.updateMany({ data: { secret: old } })
+    receiver.received.length = 0
+    await makeEvent()
+    await sendDueDeliveries(app)
+    expect(receiver.received[0]?.headers['webhook-signature']).toBe(
+      signatureOf(signingSecret, receiver.received[0] as (typeof receiver.received)[0]),
+    )
+    await tidyUp(app)
+    const sealed = await stored()
+    expect(sealed.startsWith(app.secretBox.currentPrefix as string)).toBe(true)
+    // A second time there is nothing to do.
+    await tidyUp(app)
+    expect(await stored()).toBe(sealed)
+  }
+
+  // The key is lost: nothing is sent unsigned, the row stays as it is, and the delivery waits and says why.
+  const lost = withBox(new Uint8Array(32).fill(9))
+  const before = await stored()
+  expect(await resealWebhookSecrets(lost)).toBe(1)
+  expect(await stored()).toBe(before)
+  receiver.received.length = 0
+  await makeEvent()
+  await sendDueDeliveries(lost)
+  expect(receiver.received).toEqual([])
+  expect((await nodesOf())[0]).toMatchObject({
+    attempts: 1,
+    deadAt: null,
+    lastError: expect.stringMatching(/sealed with the key [0-9a-f]{8}, which ENCRYPTION_KEYS lacks/),
+  })
+  await remove(webhookEndpoint.id)
+})
+
+it('without a key none can be made, and the refusal says what to set', async () => {
+  const { app } = t
+  const user = await app.prisma.user.findFirstOrThrow({ where: { displayName: 'Ada' } })
+  const viewer = { userId: user.id, requestId: 'test', roles: new Map() }
+  const input = { projectId: decodeRoot('Project', projectId), url: receiver.url, events: ['membership.set'] }
+  await expect(createWebhookEndpoint({ ...app, secretBox: createSecretBox([]) }, viewer, input)).rejects.toMatchObject({
+    code: 'INVALID_STATE',
+    message: expect.stringMatching(/^ENCRYPTION_KEYS is not set: .*openssl rand -base64 32/),
+  })
+  expect(receiver.received).toEqual([])
 })
