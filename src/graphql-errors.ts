@@ -33,3 +33,27 @@ export function formatError(log: Logger, formatted: GraphQLFormattedError, error
     extensions: { code: 'INTERNAL', incidentId },
   }
 }
+
+/** Of refusals that are not of the operation itself: the sign-in, and limits. */
+export const STATUS_OF_REFUSALS: Readonly<Record<string, number>> = {
+  UNAUTHENTICATED: 401,
+  UNKNOWN_DOCUMENT: 403,
+  RATE_LIMITED: 429,
+}
+
+/** Refusals as the answer to a request that would open a stream. */
+export const refusalResponse = (errors: readonly GraphQLFormattedError[]): [string, ResponseInit] => [
+  JSON.stringify({ errors }),
+  {
+    status: STATUS_OF_REFUSALS[String(errors[0]?.extensions?.code)] ?? 400,
+    statusText: 'Refused',
+    headers: { 'content-type': 'application/json' },
+  },
+]
+
+/** A refusal of a service, in GraphQL's own shape; anything else as it is. */
+export function asGraphQLError(error: unknown): unknown {
+  if (!(error instanceof DomainError)) return error
+  const status = STATUS_OF_REFUSALS[error.code] ?? 400
+  return new GraphQLError(error.message, { extensions: { code: error.code, http: { status } } })
+}

@@ -5,16 +5,16 @@ import { ApolloServerPluginCacheControlDisabled } from '@apollo/server/plugin/di
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer'
 import { expressMiddleware } from '@as-integrations/express5'
 import express, { type ErrorRequestHandler, type Request } from 'express'
-import { execute, GraphQLError, type GraphQLSchema, Kind, type OperationDefinitionNode, parse, validate } from 'graphql'
 import { createHandler as createSseHandler } from 'graphql-sse/lib/use/express'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import { clientAddress } from './client-address.ts'
-import { formatError } from './graphql-errors.ts'
+import { asGraphQLError, formatError, refusalResponse } from './graphql-errors.ts'
 import { mediaRoutes } from './infra/media-route.ts'
 import { PAGE_DOCUMENTS, reviewPageRoutes } from './infra/review-page-route.ts'
-import { createSubscribe } from './live-subscribe.ts'
+import { liveOperations } from './live-operations.ts'
 import { monitorRoutes } from './monitor-routes.ts'
+import { labelsOf } from './operation-labels.ts'
 import { checkQuery } from './query-limits.ts'
 import { type Context, createContext } from './resolvers/context.ts'
 import { buildSchema } from './schema/index.ts'
@@ -45,24 +45,6 @@ export interface HttpApp {
 const requestIdOf = (req: Request): string => {
   const given = req.get('x-request-id')
   return given && /^[\w-]{8,64}$/.test(given) ? given : randomUUID()
-}
-
-/** A refusal of the sign-in, in GraphQL's own shape. */
-function asGraphQLError(error: unknown): unknown {
-  if (!(error instanceof DomainError)) return error
-  const status = STATUS[error.code] ?? 400
-  return new GraphQLError(error.message, { extensions: { code: error.code, http: { status } } })
-}
-
-const STATUS: Readonly<Record<string, number>> = { UNAUTHENTICATED: 401, RATE_LIMITED: 429 }
-
-/** What of an operation may be a label: names that clients choose have no bound, those of the schema do. */
-function labelsOf(operation: OperationDefinitionNode | undefined): { type: string; field: string } {
-  const [first] = operation?.selectionSet.selections ?? []
-  return {
-    type: operation?.operation ?? 'none',
-    field: first?.kind === Kind.FIELD ? first.name.value : first ? 'fragment' : 'none',
-  }
 }
 
 /** Counts each operation, names its span after it, and writes one line about it. */
@@ -113,40 +95,6 @@ function limitsPlugin(app: App, trusted: TrustedDocuments | undefined): ApolloSe
   }
 }
 
-/** Who opens a live connection, as far as the connection tells. */
-interface Caller {
-  readonly authorization: unknown
-  readonly address: string
-}
-
-/** Signs in a live connection and checks its operation like any other: Apollo's plugins do not see these. */
-function liveOperations(app: App, schema: GraphQLSchema, trusted: TrustedDocuments | undefined) {
-  const contexts = async ({ authorization, address }: Caller): Promise<Context> => {
-    const given = typeof authorization === 'string' ? authorization : undefined
-    return createContext(app, await signIn(app, { authorization: given, address, requestId: randomUUID() }))
-  }
-  const prepare = async (
-    caller: Caller,
-    request: { query: string; variables?: Record<string, unknown> | null; operationName?: string | null },
-  ) => {
-    const variables = request.variables ?? {}
-    try {
-      if (trusted) requireTrusted(trusted, request.query)
-      const document = parse(request.query)
-      const errors = validate(schema, document)
-      if (errors.length > 0) return errors
-      checkQuery(schema, document, variables, app.config.queryLimits, request.operationName)
-      const contextValue = await contexts(caller)
-      return { schema, document, variableValues: variables, operationName: request.operationName, contextValue }
-    } catch (error) {
-      const shown = asGraphQLError(error)
-      if (shown instanceof GraphQLError) return [shown]
-      throw error
-    }
-  }
-  return { contexts, prepare }
-}
-
 /** The whole HTTP surface: GraphQL over POST, WebSocket and SSE; signed media; the review page; health. */
 export async function createHttpApp(app: App): Promise<HttpApp> {
   const schema = buildSchema()
@@ -157,15 +105,14 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   const known = openTrustedDocuments(PAGE_DOCUMENTS)
   const documents = trustedDocuments ? anyDocuments(loadTrustedDocuments(trustedDocuments), known) : known
   const required = trustedDocuments ? documents : undefined
-  const live = liveOperations(app, schema, required)
-  const subscribeLive = createSubscribe(app.log)
+  const live = liveOperations(app, schema, { known: documents, required })
 
   const sockets = new WebSocketServer({ server, path: '/graphql', maxPayload: 1024 * 1024 })
   const wsCleanup = useServer<{ authorization?: string }, { request: http.IncomingMessage }>(
     {
       schema,
-      execute,
-      subscribe: subscribeLive as never,
+      execute: live.execute as never,
+      subscribe: live.subscribe as never,
       onConnect: async ({ connectionParams, extra }) => {
         // Throwing here would close with the message of a bug; false closes with 4403 Forbidden.
         try {
@@ -215,7 +162,8 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   })
   const sse = createSseHandler({
     schema,
-    subscribe: subscribeLive as never,
+    execute: live.execute as never,
+    subscribe: live.subscribe as never,
     authenticate: async (req) => {
       const caller = callerOf(req.raw)
       try {
@@ -223,13 +171,14 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
         return randomUUID()
       } catch (error) {
         if (!(error instanceof DomainError)) throw error
-        return [
-          JSON.stringify({ errors: [{ message: error.message, extensions: { code: error.code } }] }),
-          { status: STATUS[error.code] ?? 400, statusText: 'Refused', headers: { 'content-type': 'application/json' } },
-        ]
+        return refusalResponse([{ message: error.message, extensions: { code: error.code } }]) as never
       }
     },
-    onSubscribe: (req, params) => live.prepare(callerOf(req.raw), params as never) as never,
+    // An array would be taken for an answer: body and status.
+    onSubscribe: async (req, params) => {
+      const prepared = await live.prepare(callerOf(req.raw), params as never)
+      return (Array.isArray(prepared) ? refusalResponse(prepared) : prepared) as never
+    },
   })
   web.use('/graphql/stream', sse)
   web.use('/graphql', (req, res, next) => {

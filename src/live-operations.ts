@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  parse,
+  subscribe,
+  validate,
+} from 'graphql'
+import { asGraphQLError, formatError } from './graphql-errors.ts'
+import { labelsOf } from './operation-labels.ts'
+import { checkQuery } from './query-limits.ts'
+import { type Context, createContext } from './resolvers/context.ts'
+import type { App } from './services/app.ts'
+import { signIn } from './services/sign-in.ts'
+import { requireTrusted, type TrustedDocuments } from './trusted-documents.ts'
+
+/** How often somebody who is sent events is signed in anew: a revoked or expired key, or a removed member, sees no more after it. */
+const SIGN_IN_EVERY_MS = 10_000
+
+/** Who opens a live connection, as far as the connection tells. */
+export interface Caller {
+  readonly authorization: unknown
+  readonly address: string
+}
+
+interface LiveRequest {
+  readonly query?: string
+  readonly variables?: Record<string, unknown> | null
+  readonly operationName?: string | null
+  readonly extensions?: unknown
+}
+
+export interface LiveDocuments {
+  /** Found by the hash that a request sends instead of its text. */
+  readonly known: TrustedDocuments
+  /** The only ones that run; absent: any within the limits. */
+  readonly required?: TrustedDocuments
+}
+
+const hashOf = ({ extensions }: LiveRequest): unknown =>
+  (extensions as { persistedQuery?: { sha256Hash?: unknown } } | undefined)?.persistedQuery?.sha256Hash
+
+/** A status belongs to answers over HTTP. */
+function withoutStatus(error: unknown): unknown {
+  if (!(error instanceof GraphQLError) || error.extensions.http === undefined) return error
+  const { http: _status, ...extensions } = error.extensions
+  return new GraphQLError(error.message, { extensions })
+}
+
+/**
+ * Operations over WebSocket and server-sent events, which Apollo and its plugins do not see: they are signed in, limited,
+ * held to trusted documents, counted and logged like any other; refusals keep their message, anything unexpected is masked, and
+ * an error in the middle is the last event instead of a broken connection.
+ */
+export function liveOperations(app: App, schema: GraphQLSchema, { known, required }: LiveDocuments, nowMs = Date.now) {
+  const renewals = new WeakMap<object, () => Promise<unknown>>()
+
+  async function contexts({ authorization, address }: Caller): Promise<Context> {
+    const given = typeof authorization === 'string' ? authorization : undefined
+    return createContext(app, await signIn(app, { authorization: given, address, requestId: randomUUID() }))
+  }
+
+  /** The text of a request, which may send the hash of a known document instead. */
+  function textOf(request: LiveRequest): string {
+    const hash = hashOf(request)
+    const text = request.query || (typeof hash === 'string' ? known.find(hash) : undefined)
+    if (text === undefined || text === '') {
+      throw new GraphQLError(
+        hash === undefined
+          ? 'query must be the text of an operation: got none'
+          : 'no document of this hash is known here',
+        { extensions: { code: hash === undefined ? 'BAD_REQUEST' : 'PERSISTED_QUERY_NOT_FOUND' } },
+      )
+    }
+    if (required) requireTrusted(required, text)
+    return text
+  }
+
+  function count(
+    document: DocumentNode | undefined,
+    request: LiveRequest,
+    startedAt: number,
+    context?: Context,
+    error?: GraphQLError,
+  ) {
+    const labels = labelsOf(document && getOperationAST(document, request.operationName))
+    const outcome = error ? String(error.extensions.code ?? 'ERROR') : 'ok'
+    const seconds = (performance.now() - startedAt) / 1_000
+    app.metrics.countOperation({ ...labels, outcome, seconds })
+    const { requestId, userId } = context?.viewer ?? {}
+    app.log.info({ requestId, userId, ...labels, outcome, seconds }, 'live operation begins')
+  }
+
+  /** What is executed, or why it is not. */
+  async function prepare(caller: Caller, request: LiveRequest): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const startedAt = performance.now()
+    const variables = request.variables ?? {}
+    let document: DocumentNode | undefined
+    try {
+      document = parse(textOf(request))
+      const errors = validate(schema, document)
+      if (errors.length > 0) {
+        count(document, request, startedAt, undefined, errors[0])
+        return errors
+      }
+      checkQuery(schema, document, variables, app.config.queryLimits, request.operationName)
+      const contextValue = await contexts(caller)
+      renewals.set(contextValue, () => contexts(caller))
+      count(document, request, startedAt, contextValue)
+      return { schema, document, variableValues: variables, operationName: request.operationName, contextValue }
+    } catch (error) {
+      const shown = asGraphQLError(error)
+      if (!(shown instanceof GraphQLError)) throw error
+      count(document, request, startedAt, undefined, shown)
+      return [withoutStatus(shown) as GraphQLError]
+    }
+  }
+
+  const masked = (result: ExecutionResult): ExecutionResult =>
+    result.errors ? { ...result, errors: result.errors.map((error) => mask(error)) } : result
+
+  function mask(error: unknown): GraphQLError {
+    // A refusal in the middle of a stream is of no field.
+    const shown = withoutStatus(asGraphQLError(error))
+    const wrapped =
+      shown instanceof GraphQLError ? shown : new GraphQLError('unexpected', { originalError: error as Error })
+    const { message, extensions, path } = formatError(app.log, wrapped.toJSON(), wrapped)
+    return new GraphQLError(message, { path, extensions })
+  }
+
+  async function* watched(
+    events: AsyncIterable<ExecutionResult>,
+    signInAgain: () => Promise<unknown>,
+  ): AsyncGenerator<ExecutionResult> {
+    let signedInAt = nowMs()
+    try {
+      for await (const event of events) {
+        if (nowMs() - signedInAt > SIGN_IN_EVERY_MS) {
+          await signInAgain()
+          signedInAt = nowMs()
+        }
+        yield masked(event)
+      }
+    } catch (error) {
+      yield { errors: [mask(error)] }
+    }
+  }
+
+  return {
+    contexts,
+    prepare,
+    /** Queries and mutations, which a live connection may send too. */
+    execute: async (args: ExecutionArgs): Promise<ExecutionResult> => masked(await execute(args)),
+    async subscribe(args: ExecutionArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
+      const result = await subscribe(args)
+      if (!(Symbol.asyncIterator in result)) return masked(result)
+      return watched(result, renewals.get(args.contextValue as object) ?? (async () => {}))
+    },
+  }
+}
