@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { decodeRoot } from '../../src/resolvers/global-id.ts'
+import { decodeRoot, encodeRoot } from '../../src/resolvers/global-id.ts'
 import { newId } from '../../src/services/id.ts'
 import { createUserWithToken } from '../../src/services/users.ts'
+import { openQueueProject } from '../support/queue-project.ts'
 import { openReviewProject } from '../support/review-project.ts'
 import { hasBrowser, openPageApp, type PageApp, seriousViolations, type Tab } from './browser.ts'
 
@@ -242,6 +243,71 @@ describe.skipIf(!hasBrowser)('the queue in a browser', () => {
       await tab.page.getByRole('link', { name: 'Low confidence' }).click()
       await tab.page.getByRole('listbox').waitFor()
       expect(await seriousViolations(tab.page), `low confidence, ${colorScheme}`).toEqual([])
+      await close(tab)
+    }
+  })
+
+  it('places a free image by the number of its group', async () => {
+    const several = (truth: string) => Array.from({ length: 4 }, () => ({ truth }))
+    const p = await openQueueProject(
+      web.t,
+      [[{ truth: 'b' }], several('a'), several('b')],
+      [
+        { left: [0, 0], right: [1, 0], probability: 0.5 },
+        { left: [0, 0], right: [2, 0], probability: 0.4 },
+      ],
+    )
+    const ada = await web.t.app.prisma.user.findFirstOrThrow({ where: { displayName: 'Ada' } })
+    const task = await web.t.app.prisma.reviewTask.findFirstOrThrow({
+      where: { projectId: p.projectId, kind: 'ASSIGN' },
+    })
+    // The first question, whatever else is open.
+    await web.t.app.prisma.reviewTask.update({
+      where: { projectId_id: { projectId: p.projectId, id: task.id } },
+      data: { priority: 1e6 },
+    })
+    const tab = await web.openTab({ projectId: encodeRoot('Project', p.projectId) })
+    await tab.page.locator('[data-kind="ASSIGN"]').waitFor()
+    const groups = tab.page.getByRole('list', { name: 'Suggestions' }).getByRole('button')
+    expect(await groups.count()).toBe(2)
+    expect(await seriousViolations(tab.page)).toEqual([])
+    // A number without a group is no answer.
+    const shown = await question(tab.page)
+    await tab.page.keyboard.press('3')
+    expect(await question(tab.page)).toBe(shown)
+    await tab.page.keyboard.press('2')
+    await tab.page.locator(`[data-question="${shown}"]`).waitFor({ state: 'detached' })
+    await tab.page.goto('about:blank')
+    const given = () => web.t.app.prisma.reviewAnswer.findMany({ where: { projectId: p.projectId, taskId: task.id } })
+    await eventually(async () => (await given()).length, 1)
+    const { candidates } = task.panels as unknown as { candidates: { identityId: string }[] }
+    expect(await given()).toMatchObject([{ verdict: 'SAME', actorId: ada.id, identityId: candidates[1]?.identityId }])
+    const member = await web.t.app.prisma.identityMember.findFirstOrThrow({
+      where: { projectId: p.projectId, itemId: task.leftItemId as string },
+    })
+    expect(member).toMatchObject({ identityId: candidates[1]?.identityId, source: 'HUMAN' })
+    expect(tab.problems).toEqual([])
+    await tab.context.close()
+  })
+
+  it('the sign-in and the list of keys have no serious violation of accessibility, light and dark', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const tab = await web.openTab({ projectId, colorScheme, reducedMotion: 'reduce' })
+      await tab.page.waitForSelector(QUESTION)
+      await tab.page.keyboard.press('?')
+      await tab.page.getByRole('dialog', { name: 'Keys' }).waitFor()
+      expect(await seriousViolations(tab.page), `keys, ${colorScheme}`).toEqual([])
+      await tab.page.keyboard.press('Escape')
+      await tab.page.getByRole('dialog').waitFor({ state: 'detached' })
+
+      await tab.context.clearCookies()
+      await tab.page.reload()
+      await tab.page.getByRole('heading', { name: 'Sign in to review' }).waitFor()
+      expect(await seriousViolations(tab.page), `sign-in, ${colorScheme}`).toEqual([])
+      await tab.page.getByRole('textbox').or(tab.page.locator('input[type=password]')).first().fill('wrong')
+      await tab.page.getByRole('button', { name: 'Sign in' }).click()
+      await tab.page.getByRole('alert').waitFor()
+      expect(await seriousViolations(tab.page), `sign-in refused, ${colorScheme}`).toEqual([])
       await close(tab)
     }
   })
