@@ -210,7 +210,9 @@ async function runClaimed(
   try {
     if (job.attempts > 1) await pulse.recallFailures()
     await handler.run(context)
-    const counts = { ...(await pulse.stop()), ...(await pulse.fileFailures()) }
+    const done = await pulse.stop()
+    // Where nobody knew how many there would be, it is known now.
+    const counts = { ...done, total: done.total ?? done.completed, ...(await pulse.fileFailures()) }
     await app.prisma.$transaction(async (tx) => {
       await tx.job.update({
         where: keyOf(message),

@@ -70,6 +70,14 @@ function withAliases(raw: unknown): unknown {
   return { ...row, ...(image !== undefined && { image }), ...(externalKey !== undefined && { externalKey }) }
 }
 
+function problemOf({ path, message }: z.core.$ZodIssue, row: unknown): string {
+  if (path.length === 0) return 'the row must be an object of columns and values'
+  if (path[0] === 'externalKey' && (row as { externalKey?: unknown }).externalKey === undefined) {
+    return 'externalKey is missing, and there is no image to name the item by'
+  }
+  return `${path.join('.')}: ${message}`
+}
+
 const without = (value: unknown) => value === undefined || value === null
 
 /**
@@ -89,8 +97,7 @@ export function checkRow(
   const externalKey = (present as { externalKey?: unknown } | null)?.externalKey
   const key = typeof externalKey === 'string' ? { externalKey } : {}
   if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    return { row, ...key, problem: `${issue?.path.join('.') || 'row'}: ${issue?.message}` }
+    return { row, ...key, problem: problemOf(parsed.error.issues[0] as z.core.$ZodIssue, present) }
   }
   const { embedding, label, ...rest } = parsed.data
   try {

@@ -120,11 +120,17 @@ async function findCompanion(folder: ImportFolder, names: readonly string[]): Pr
 }
 
 /** Refuses a companion of another length before the first row is stored. */
-async function checkLength({ file, values }: Companion, rows: number, matrix: ImportFile): Promise<void> {
+async function checkLength(
+  { file, values }: Companion,
+  rows: number,
+  matrix: ImportFile,
+  { mayBeEmpty }: { mayBeEmpty: boolean },
+): Promise<void> {
   let count = 0
   for await (const _value of values()) count++
   if (count !== rows) {
-    throw refuse(`${file.name} must have one line a row of ${matrix.name}: got ${count}, expected ${rows}`)
+    const hint = mayBeEmpty && count === rows - 1 ? '; a last line that is empty needs its line break too' : ''
+    throw refuse(`${file.name} must have one line a row of ${matrix.name}: got ${count}, expected ${rows}${hint}`)
   }
 }
 
@@ -148,7 +154,8 @@ export async function openMatrix(file: ImportFile, folder: ImportFolder, dimensi
   const names = await findCompanion(folder, [`${stem}.labels.txt`, inFolder('labels.txt')])
   const images = await findCompanion(folder, [`${stem}.images.txt`])
   for (const companion of [keys, numbers, names, images]) {
-    if (companion) await checkLength(companion, layout.rows, file)
+    const mayBeEmpty = companion === names || companion === images
+    if (companion) await checkLength(companion, layout.rows, file, { mayBeEmpty })
   }
   const base = stem.split('/').at(-1) as string
   return {

@@ -24,6 +24,14 @@ export async function* readJsonl(file: ImportFile, after: number): AsyncGenerato
 /** Columns that can name an item. */
 const KEY_COLUMNS = ['externalKey', 'image', 'file_name']
 
+function parseCell(column: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${column} must be JSON: ${(error as Error).message}`)
+  }
+}
+
 /** CSV with a header, which is row 1; `embedding` holds base64 or a JSON list, `metadata` and `box` a JSON object. */
 export async function* readCsv(file: ImportFile, after: number): AsyncGenerator<ManifestRow | BrokenRow> {
   const stream = await file.open()
@@ -51,9 +59,9 @@ export async function* readCsv(file: ImportFile, after: number): AsyncGenerator<
       const present = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== ''))
       try {
         const raw: Record<string, unknown> = { ...present }
-        if (present.embedding?.startsWith('[')) raw.embedding = JSON.parse(present.embedding)
-        if (present.metadata) raw.metadata = JSON.parse(present.metadata)
-        if (present.box) raw.box = JSON.parse(present.box)
+        if (present.embedding?.startsWith('[')) raw.embedding = parseCell('embedding', present.embedding)
+        if (present.metadata) raw.metadata = parseCell('metadata', present.metadata)
+        if (present.box) raw.box = parseCell('box', present.box)
         yield checkRow(row, raw)
       } catch (error) {
         yield { row, externalKey: present.externalKey, problem: (error as Error).message }

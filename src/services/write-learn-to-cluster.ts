@@ -71,7 +71,7 @@ export const learnToClusterWriter: ExportFormatWriter = {
         if (!embedding) {
           throw new DomainError(
             'INVALID_STATE',
-            `every item must have an embedding for LEARN_TO_CLUSTER: ${externalKey} has none in the space of version ${version.tag}`,
+            `every item must have an embedding for LEARN_TO_CLUSTER: ${externalKey} has none in the space of version ${version.tag}; name what embeds pictures (setEmbedder), exclude it, or take another format`,
           )
         }
         yield Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength)

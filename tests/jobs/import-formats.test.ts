@@ -126,6 +126,12 @@ describe('matrices', () => {
     const more = await i.importFrom(i.place('more.bin', bytesOf(three)))
     expect(more.job.failure).toBe('INVALID: more.keys.txt must have one line a row of more.bin: got 4, expected 3')
     expect(more.items).toEqual([])
+    // The last label is empty, as a list joined by line breaks leaves it.
+    i.place('joined.labels.txt', 'anna\nbert\n')
+    const joined = await i.importFrom(i.place('joined.bin', bytesOf(three)))
+    expect(joined.job.failure).toBe(
+      'INVALID: joined.labels.txt must have one line a row of joined.bin: got 2, expected 3; a last line that is empty needs its line break too',
+    )
     const alone = await i.importFrom(i.place('alone.meta', '1\n'))
     expect(alone.job.failure).toBe('INVALID: alone.meta needs its features beside it: there is no alone.bin')
   })
@@ -195,9 +201,29 @@ describe('CSV and JSONL', () => {
       [4, 'image ../../../etc/passwd is not in the folder of the manifest'],
       [5, 'box: reaches out of the picture'],
       [6, 'a row needs an image or an embedding: got neither'],
-      [7, expect.stringMatching(/^externalKey: /)],
+      [7, 'externalKey is missing, and there is no image to name the item by'],
       [8, 'externalKey: has the character NUL or half a character'],
       [9, 'metadata: has the character NUL or half a character in a text'],
+    ])
+  })
+
+  it('a cell that should be JSON and is not names its column; a row that is no object is told so', async () => {
+    const table = ['externalKey,embedding,metadata,box', 'a,"[1,",,', 'b,"[1,0]",{x,', 'c,"[1,0]",,{', 'd,"[1,0]",,']
+    const csv = await i.importFrom(i.place('cells.csv', table.join('\n')))
+    expect(csv.failed.map(({ row, externalKey, problem }) => [row, externalKey, problem])).toEqual([
+      [2, 'a', expect.stringMatching(/^embedding must be JSON: /)],
+      [3, 'b', expect.stringMatching(/^metadata must be JSON: /)],
+      [4, 'c', expect.stringMatching(/^box must be JSON: /)],
+    ])
+    expect(csv.items.map((item) => item.key)).toEqual(['d'])
+    // How many there were is known at the end.
+    expect(csv.job).toMatchObject({ completed: 5, total: 5 })
+    const jsonl = await i.importFrom(
+      i.place('lines.jsonl', '[1, 2]\n"text"\n{"externalKey": "a", "embedding": [1, 0]}'),
+    )
+    expect(jsonl.failed.map(({ problem }) => problem)).toEqual([
+      'the row must be an object of columns and values',
+      'the row must be an object of columns and values',
     ])
   })
 
