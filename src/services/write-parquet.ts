@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream'
 import type { SchemaElement } from 'hyparquet'
-import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
+import { ByteWriter, type ColumnSource, ParquetWriter } from 'hyparquet-writer'
 import { type ExportFormatWriter, type ExportRow, RECORD_COLUMNS, recordOf } from './export-format.ts'
 
 const ROWS_PER_PART = 250_000
 /** A row group is in memory while it is written. */
 const MAX_GROUP_ROWS = 10_000
-const GROUP_VECTOR_BYTES = 4 * 1024 ** 2
+/** While it is written, each number of a vector takes about 100 bytes. */
+const GROUP_VECTOR_BYTES = 1024 ** 2
 
 type Column = (typeof RECORD_COLUMNS)[number]
 
@@ -58,14 +59,18 @@ async function* parquetBytes(rows: AsyncIterable<ExportRow>, dimension: number):
     dimension > 0 ? Math.min(MAX_GROUP_ROWS, Math.ceil(GROUP_VECTOR_BYTES / (4 * dimension))) : MAX_GROUP_ROWS
   for await (const group of groups(rows, size)) {
     const records = group.map(recordOf)
-    const columnData = RECORD_COLUMNS.map((name) => ({
-      name: name as string,
-      data: records.map((record) => record[name]) as unknown[],
+    const columnData: ColumnSource[] = RECORD_COLUMNS.map((name) => ({
+      name,
+      data: records.map((record) => record[name]),
     }))
     if (dimension > 0) {
       columnData.push({
         name: 'embedding',
         data: group.map(({ embedding }) => (embedding ? Array.from(embedding) : null)),
+        // Numbers of a vector neither repeat nor compress, and nobody looks for their least one.
+        encoding: 'PLAIN',
+        codec: 'UNCOMPRESSED',
+        statistics: false,
       })
     }
     await parquet.write({ columnData, rowGroupSize: size })
