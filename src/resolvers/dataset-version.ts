@@ -35,6 +35,15 @@ export const exportJob = ({ projectId, jobId }: Export, _args: unknown, { load }
 export const files = ({ projectId, id }: Export, _args: unknown, { load }: Context) =>
   load.filesOfExport.load({ projectId, id })
 
+/** An export that succeeded has a file, of no rows even. */
+export async function isWithdrawn({ projectId, id, jobId }: Export, _args: unknown, { load }: Context) {
+  const [job, files] = await Promise.all([
+    load.job.load({ projectId, id: jobId }),
+    load.filesOfExport.load({ projectId, id }),
+  ])
+  return job?.state === 'SUCCEEDED' && files.length === 0
+}
+
 export const fileUrl = ({ fileKey, name }: ExportFile, _args: unknown, { app }: Context) =>
   downloadUrl(app, fileKey, name)
 

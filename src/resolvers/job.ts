@@ -1,7 +1,8 @@
-import type { Job } from '../generated/prisma/client.ts'
+import type { Job, JobState, Project } from '../generated/prisma/client.ts'
 import { listFailedRows } from '../services/failed-rows.ts'
 import * as jobs from '../services/jobs.ts'
 import { downloadUrl } from '../services/media.ts'
+import { byId, type PageArgs, pageOf } from './connection.ts'
 import type { Context } from './context.ts'
 import { decodeId, encodeId } from './global-id.ts'
 import { payload } from './payload.ts'
@@ -10,6 +11,16 @@ export const id = (job: Job) => encodeId('Job', job)
 
 export const job = (_root: unknown, { id }: { id: string }, { app, viewer }: Context) =>
   jobs.getJob(app, viewer, decodeId('Job', id, 'id'))
+
+interface ListArgs extends PageArgs {
+  states?: readonly JobState[] | null
+  kind?: string | null
+}
+
+export async function projectJobs({ id }: Project, { states, kind, ...args }: ListArgs, { app, viewer }: Context) {
+  const page = pageOf(args)
+  return byId(page, await jobs.listJobs(app, viewer, id, page, { states, kind }))
+}
 
 export const estimatedEndAt = (job: Job) => jobs.estimateEnd(job)
 

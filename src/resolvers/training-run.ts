@@ -6,7 +6,9 @@ import type {
   TrainingRun,
   TrainingTarget,
 } from '../generated/prisma/client.ts'
+import { downloadUrl } from '../services/media.ts'
 import { activeHoldoutOf } from '../services/model-versions.ts'
+import { importedFileName } from '../services/project-embedder.ts'
 import * as trainings from '../services/training-runs.ts'
 import { byId, type PageArgs, pageOf } from './connection.ts'
 import type { Context } from './context.ts'
@@ -44,6 +46,9 @@ export const pairwiseF = ({ holdout }: ModelVersion) => (holdout as Holdout)?.pa
 export const bcubedF = ({ holdout }: ModelVersion) => (holdout as Holdout)?.bcubedF ?? null
 export const activePairwiseF = (model: ModelVersion) => activeHoldoutOf(model)?.pairwiseF ?? null
 export const activeBcubedF = (model: ModelVersion) => activeHoldoutOf(model)?.bcubedF ?? null
+
+export const weightsUrl = (model: ModelVersion, _args: unknown, { app }: Context) =>
+  downloadUrl(app, model.weightsKey, importedFileName(model) ?? `model-${model.number}.weights`)
 
 export const activeModel = ({ id, activeModelId }: Project, _args: unknown, { load }: Context) =>
   activeModelId ? load.modelVersion.load({ projectId: id, id: activeModelId }) : null

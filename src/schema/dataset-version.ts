@@ -36,6 +36,8 @@ const DatasetVersion = objectType({
     t.nonNull.int('ledgerRevision', { description: 'Ledger revision it froze.' })
     t.nonNull.string('contentHash', { description: 'SHA-256 of its sorted manifest.' })
     t.nonNull.int('itemCount', { description: 'Items.' })
+    t.nonNull.int('identityCount', { description: 'Identities.' })
+    t.nonNull.field('createdAt', { type: 'DateTime', description: 'When it was asked for.' })
     t.nonNull.field('job', { type: 'Job', description: 'Job that freezes it.', resolve: resolve.versionJob })
     t.nonNull.list.nonNull.field('exports', {
       type: 'Export',
@@ -53,11 +55,16 @@ const Export = objectType({
     t.implements('Node')
     t.nonNull.id('id', { description: 'Opaque global id.', resolve: resolve.exportId })
     t.nonNull.field('format', { type: 'ExportFormat', description: 'Format.' })
+    t.nonNull.field('createdAt', { type: 'DateTime', description: 'When it was asked for.' })
     t.nonNull.field('job', { type: 'Job', description: 'Job that writes it.', resolve: resolve.exportJob })
     t.nonNull.list.nonNull.field('files', {
       type: 'ExportFile',
-      description: 'Parts, ready to download; empty until the job succeeds.',
+      description: 'Parts, ready to download; empty until the job succeeds, and once it is withdrawn.',
       resolve: resolve.files,
+    })
+    t.nonNull.boolean('isWithdrawn', {
+      description: 'Whether its files were taken away, for an item in them was erased: make it again.',
+      resolve: resolve.isWithdrawn,
     })
   },
 })

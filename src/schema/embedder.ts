@@ -65,14 +65,18 @@ export const embedderTypes = [
       t.nonNull.id('projectId', { description: 'Project.' })
       t.nonNull.field('stagedUrl', {
         type: 'URL',
-        description: 'Staged TensorFlow.js model archive, or an ONNX model, as it is or in an archive.',
+        description:
+          'Upload of createUpload: a model that embeds pictures (TensorFlow.js model archive, or an ONNX model, as it is or in an archive), or the model.weights of `tributary train`, which clusters.',
       })
       t.nonNull.id('idempotencyKey', { description: 'Safe to repeat with the same key.' })
     },
   }),
   payloadType('ImportModelPayload', 'Model brought in.', (t) => {
     t.field('model', { type: 'ModelVersion', description: 'Model, as CANDIDATE.' })
-    t.field('job', { type: 'Job', description: 'Job that checks it.' })
+    t.field('job', {
+      type: 'Job',
+      description: 'Job that checks it: a clustering model is measured on the frozen hold-out.',
+    })
   }),
   extendType({
     type: 'Mutation',

@@ -1,5 +1,7 @@
 import * as resolve from '../resolvers/job.ts'
 import {
+  arg,
+  connectionTypes,
   enumType,
   extendType,
   idArg,
@@ -7,10 +9,13 @@ import {
   inputArg,
   inputObjectType,
   intArg,
+  list,
   nonNull,
   objectType,
+  pageArgs,
   payloadType,
   prismaRow,
+  stringArg,
   subscriptionType,
 } from './nexus.ts'
 
@@ -54,6 +59,8 @@ const Job = objectType({
     })
     t.string('failure', { description: 'Why it failed.' })
     t.field('heartbeatAt', { type: 'DateTime', description: 'Last sign of life.' })
+    t.nonNull.field('createdAt', { type: 'DateTime', description: 'When it was asked for.' })
+    t.field('finishedAt', { type: 'DateTime', description: 'When it was settled; null before.' })
   },
 })
 
@@ -71,6 +78,22 @@ export const jobTypes = [
   JobState,
   Job,
   FailedRow,
+  ...connectionTypes({ node: 'Job', page: 'Page of jobs.', edge: 'Job with its cursor.', nodeDescription: 'Job.' }),
+  extendType({
+    type: 'Project',
+    definition(t) {
+      t.nonNull.field('jobs', {
+        type: 'JobConnection',
+        description: 'Jobs, newest first.',
+        args: {
+          ...pageArgs(20),
+          states: list(nonNull(arg({ type: 'JobState', description: 'Only in these states.' }))),
+          kind: stringArg({ description: 'Only of this kind, such as import.' }),
+        },
+        resolve: resolve.projectJobs,
+      })
+    },
+  }),
   inputObjectType({
     name: 'CancelJobInput',
     description: 'Cancel.',

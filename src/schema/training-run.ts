@@ -44,7 +44,9 @@ const ModelVersion = objectType({
     t.implements('Node')
     t.nonNull.id('id', { description: 'Opaque global id.', resolve: resolve.modelId })
     t.nonNull.int('number', { description: 'Counting up within the project.' })
+    t.nonNull.field('target', { type: 'TrainingTarget', description: 'Whether it clusters or embeds.' })
     t.nonNull.field('state', { type: 'ModelState', description: 'State.' })
+    t.nonNull.field('createdAt', { type: 'DateTime', description: 'When it was trained or brought in.' })
     t.field('trainingRun', {
       type: 'TrainingRun',
       description: 'Training that made it; null for imported weights.',
@@ -67,6 +69,11 @@ const ModelVersion = objectType({
       description: 'BCubed F of what runs used then, on the same identities.',
       resolve: resolve.activeBcubedF,
     })
+    t.field('weightsUrl', {
+      type: 'URL',
+      description: 'Where to download its weights: for the command line, or to bring them into another project.',
+      resolve: resolve.weightsUrl,
+    })
   },
 })
 
@@ -78,6 +85,7 @@ const TrainingRun = objectType({
     t.implements('Node')
     t.nonNull.id('id', { description: 'Opaque global id.', resolve: resolve.id })
     t.nonNull.field('target', { type: 'TrainingTarget', description: 'What it trains.' })
+    t.nonNull.field('createdAt', { type: 'DateTime', description: 'When it was asked for.' })
     t.nonNull.field('job', { type: 'Job', description: 'Job that computes it.', resolve: resolve.job })
     t.nonNull.list.nonNull.field('lossCurve', {
       type: 'LossPoint',

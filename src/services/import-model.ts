@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Job, ModelVersion, Prisma } from '../generated/prisma/client.ts'
+import type { Job, ModelVersion, Prisma, TrainingTarget } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { recordAudit } from './audit.ts'
@@ -11,9 +11,10 @@ import { extensionOf } from './import-file.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
 import { lockProject } from './project-lock.ts'
+import { getActiveSpace } from './similarity.ts'
 import { getStagedUpload, STAGED_SCHEME } from './uploads.ts'
 
-/** Looks at a model that was brought in before anything is embedded with it. */
+/** Looks at a model that was brought in before anything is embedded or clustered with it. */
 export const importModelJob = defineJob({
   name: 'import_model',
   payload: z.object({ modelVersionId: z.uuid() }),
@@ -28,9 +29,17 @@ export interface ImportModel {
 
 const refuse = (message: string) => invalid(message, 'input', 'stagedUrl')
 
+/** What a file is, by its extension. */
+const TARGETS: Readonly<Record<string, TrainingTarget>> = {
+  '.onnx': 'EMBEDDING',
+  '.zip': 'EMBEDDING',
+  '.weights': 'CLUSTERING',
+}
+
 /**
- * Brings in a model that embeds pictures: an upload of an ONNX file, or of a zip archive with an ONNX or TensorFlow.js model.
- * ENGINEER and above. It becomes a CANDIDATE that a job checks; `setEmbedder` names it afterwards.
+ * Brings in a model: one that embeds pictures (an ONNX file, or a zip archive with an ONNX or TensorFlow.js model), which a job checks
+ * and `setEmbedder` names afterwards; or a clustering model (the `model.weights` of `tributary train`), which a job measures
+ * as those trained here are, and `activateModel` puts to use. ENGINEER and above. It begins as a CANDIDATE.
  */
 export async function importModel(
   app: App,
@@ -41,23 +50,28 @@ export async function importModel(
   await requireAccess(app, viewer, projectId, 'model.activate')
   if (!stagedUrl.startsWith(STAGED_SCHEME)) throw refuse(`stagedUrl must be one of createUpload: got ${stagedUrl}`)
   const upload = await getStagedUpload(app, projectId, stagedUrl, { field: 'stagedUrl' })
-  if (!['.onnx', '.zip'].includes(extensionOf(upload.fileName))) {
-    throw refuse(`a model must be an .onnx file or a .zip archive: got ${upload.fileName}`)
+  const target = TARGETS[extensionOf(upload.fileName)]
+  if (!target) {
+    throw refuse(
+      `a model must be an .onnx file or a .zip archive (it embeds pictures), or the model.weights of \`tributary train\` (it clusters): got ${upload.fileName}`,
+    )
   }
   const { modelVersionId, jobId } = await onceOnly(app, viewer, 'importModel', input, async (tx) => {
     const project = await lockProject(tx, projectId)
     const last = await tx.modelVersion.findFirst({ where: { projectId }, orderBy: { number: 'desc' } })
     const id = newId()
+    const embedderId =
+      target === 'EMBEDDING' ? `model:${id}` : (await getActiveSpace({ prisma: tx }, projectId)).embedderId
     await tx.modelVersion.create({
       data: {
         projectId,
         id,
         number: (last?.number ?? 0) + 1,
-        target: 'EMBEDDING',
+        target,
         state: 'CANDIDATE',
         weightsKey: upload.fileKey,
         embeddingDimension: project.embeddingDimension,
-        embedderId: `model:${id}`,
+        embedderId,
         summary: { imported: { fileName: upload.fileName } },
       },
     })

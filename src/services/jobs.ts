@@ -5,6 +5,7 @@ import { recordAudit } from './audit.ts'
 import { notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import type { JobDefinition } from './job-definition.ts'
+import { cutPage, newestFirst, type Page, type PageResult } from './page.ts'
 
 export const SETTLED: readonly JobState[] = ['SUCCEEDED', 'FAILED', 'CANCELED']
 
@@ -47,6 +48,20 @@ export async function getJob(app: App, viewer: Viewer, { projectId, id }: Ref): 
   const job = await app.prisma.job.findUnique({ where: { projectId_id: { projectId, id } } })
   if (!job) throw notFound('job', id)
   return job
+}
+
+/** Jobs of a project, newest first. */
+export async function listJobs(
+  app: App,
+  viewer: Viewer,
+  projectId: string,
+  page: Page,
+  { states, kind }: { states?: readonly JobState[] | null; kind?: string | null } = {},
+): Promise<PageResult<Job>> {
+  await requireAccess(app, viewer, projectId, 'project.read')
+  const { where, ...order } = newestFirst(projectId, page)
+  const only = { ...(states && { state: { in: [...states] } }), ...(kind != null && { kind }) }
+  return cutPage(await app.prisma.job.findMany({ where: { ...where, ...only }, ...order }), page.first)
 }
 
 /** Asks a job to stop: one that waits is stopped at once, one that runs within a second. A settled job stays as it is. */

@@ -43,7 +43,6 @@ export async function createModelVersion(
 ): Promise<ModelVersion> {
   const { projectId } = training
   const { holdout, activeHoldout, summary, ...stored } = measured
-  const isWorse = holdout !== null && activeHoldout !== null && meanF(holdout) < meanF(activeHoldout)
   return tx.modelVersion.create({
     data: {
       projectId,
@@ -51,12 +50,23 @@ export async function createModelVersion(
       number: await nextNumber(tx, projectId),
       target: training.target,
       trainingRunId: training.id,
-      state: holdout === null ? 'CANDIDATE' : isWorse ? 'REJECTED' : 'EVALUATED',
       ...stored,
-      ...(holdout && { holdout: bothF(holdout) }),
-      summary: { ...summary, ...(activeHoldout && { activeHoldout: bothF(activeHoldout) }) },
+      ...passGate({ holdout, activeHoldout }, summary),
     },
   })
+}
+
+/** What the gate of clustering models says: worse on the frozen hold-out than what runs use now is REJECTED. */
+export function passGate(
+  { holdout, activeHoldout }: Pick<MeasuredModel, 'holdout' | 'activeHoldout'>,
+  summary: Prisma.InputJsonObject,
+) {
+  const isWorse = holdout !== null && activeHoldout !== null && meanF(holdout) < meanF(activeHoldout)
+  return {
+    state: holdout === null ? ('CANDIDATE' as const) : isWorse ? ('REJECTED' as const) : ('EVALUATED' as const),
+    ...(holdout && { holdout: bothF(holdout) }),
+    summary: { ...summary, ...(activeHoldout && { activeHoldout: bothF(activeHoldout) }) },
+  }
 }
 
 /** How well identities of the hold-out are told apart by their embeddings. */

@@ -156,6 +156,13 @@ async function checkEmbedder(tx: Tx, project: Project, { kind, modelVersionId }:
   const id = modelVersionId as string
   const model = await tx.modelVersion.findUnique({ where: { projectId_id: { projectId: project.id, id } } })
   if (!model) throw notFound('model version', id)
+  if (model.target !== 'EMBEDDING') {
+    throw invalid(
+      `modelVersionId must be a model that embeds pictures: number ${model.number} clusters, activateModel puts it to use`,
+      'input',
+      'modelVersionId',
+    )
+  }
   if (!importedFileName(model)) {
     throw invalid(
       `modelVersionId must be a model of importModel: number ${model.number} was trained here`,

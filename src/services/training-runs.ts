@@ -10,6 +10,7 @@ import { onceOnly } from './idempotency.ts'
 import { defineJob } from './job-definition.ts'
 import { enqueueJob } from './jobs.ts'
 import { cutPage, newestFirst, type Page, type PageResult } from './page.ts'
+import { importedFileName } from './project-embedder.ts'
 import { lockProject } from './project-lock.ts'
 import { getActiveSpace } from './similarity.ts'
 
@@ -116,12 +117,7 @@ export async function activateModel(app: App, viewer: Viewer, input: ActivateMod
     if (!model) throw notFound('model version', id)
     if (model.state === 'ACTIVE') return { id }
     if (model.state !== 'EVALUATED' && model.state !== 'ARCHIVED') {
-      throw new DomainError(
-        'INVALID_STATE',
-        model.state === 'REJECTED'
-          ? 'this model was measured worse than the active one, or than runs without a model, on the frozen hold-out: train another'
-          : 'this model could not be measured, for too few identities are held out: confirm more, and train again',
-      )
+      throw new DomainError('INVALID_STATE', whyNotActive(model))
     }
     if (model.target === 'EMBEDDING') {
       await activateEmbeddingModel(tx, viewer, model)
@@ -138,6 +134,22 @@ export async function activateModel(app: App, viewer: Viewer, input: ActivateMod
     return { id }
   })
   return app.prisma.modelVersion.findUniqueOrThrow({ where })
+}
+
+function whyNotActive(model: ModelVersion): string {
+  const isImported = importedFileName(model) !== undefined
+  if (isImported && model.target === 'EMBEDDING') {
+    return model.state === 'REJECTED'
+      ? 'this model failed its check: the failure of its job says why'
+      : 'a model that embeds pictures and was brought in is put to use by setEmbedder'
+  }
+  const again = isImported ? 'bring it in again' : 'train again'
+  if (model.state === 'CANDIDATE') {
+    return `this model is not measured: its job has not ended, or too few identities are held out: confirm more, freeze a dataset version, and ${again}`
+  }
+  return model.holdout === null
+    ? 'this model failed its check: the failure of its job says why'
+    : `this model was measured worse than the active one, or than runs without a model, on the frozen hold-out: ${isImported ? 'bring in' : 'train'} another`
 }
 
 /** Trainings, newest first. */

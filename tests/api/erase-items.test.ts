@@ -69,6 +69,11 @@ it('clears picture, thumbnails, vectors, metadata, membership and questions, and
     { input: { datasetVersionId, format: 'JSONL', idempotencyKey: key() } },
   )
   await t.waitForJob(createExport.export.job.id)
+  const look = () =>
+    t.ok('query($id: ID!) { node(id: $id) { ... on Export { isWithdrawn files { name } job { state } } } }', {
+      id: createExport.export.id,
+    })
+  expect((await look()).node).toMatchObject({ isWithdrawn: false, files: [{}], job: { state: 'SUCCEEDED' } })
   const version = () =>
     prisma.datasetVersion.findUniqueOrThrow({
       where: { projectId_id: { projectId, id: decodeId('DatasetVersion', datasetVersionId).id } },
@@ -113,6 +118,7 @@ it('clears picture, thumbnails, vectors, metadata, membership and questions, and
   expect(await t.app.files.sizeOf(frozen.manifestKey as string)).toBeUndefined()
   expect(await t.app.files.sizeOf(exportFile.fileKey)).toBeUndefined()
   expect(await prisma.exportFile.count({ where: { projectId } })).toBe(0)
+  expect((await look()).node).toEqual({ isWithdrawn: true, files: [], job: { state: 'SUCCEEDED' } })
 
   // Erased is erased: a second time changes nothing, and no list shows it.
   expect(await erase({ itemIds: [id] })).toMatchObject({ items: [{ id }], job: null, userErrors: [] })

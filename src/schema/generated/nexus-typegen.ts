@@ -498,6 +498,14 @@ export interface NexusGenObjects {
     node: NexusGenRootTypes['Item']; // Item!
   }
   Job: Job;
+  JobConnection: { // root type
+    edges: NexusGenRootTypes['JobEdge'][]; // [JobEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  JobEdge: { // root type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Job']; // Job!
+  }
   LeaseLostError: UserErrorSource;
   LossPoint: { // root type
     step: number; // Int!
@@ -858,6 +866,8 @@ export interface NexusGenFieldTypes {
     ledgerRevision: number; // Int!
     contentHash: string; // String!
     itemCount: number; // Int!
+    identityCount: number; // Int!
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
     job: NexusGenRootTypes['Job']; // Job!
     exports: NexusGenRootTypes['Export'][]; // [Export!]!
     embeddingSpace: NexusGenRootTypes['EmbeddingSpace']; // EmbeddingSpace!
@@ -939,8 +949,10 @@ export interface NexusGenFieldTypes {
   Export: { // field return type
     id: string; // ID!
     format: NexusGenEnums['ExportFormat']; // ExportFormat!
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
     job: NexusGenRootTypes['Job']; // Job!
     files: NexusGenRootTypes['ExportFile'][]; // [ExportFile!]!
+    isWithdrawn: boolean; // Boolean!
   }
   ExportFile: { // field return type
     name: string; // String!
@@ -1050,6 +1062,16 @@ export interface NexusGenFieldTypes {
     failedRows: NexusGenRootTypes['FailedRow'][]; // [FailedRow!]!
     failure: string | null; // String
     heartbeatAt: NexusGenScalars['DateTime'] | null; // DateTime
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
+    finishedAt: NexusGenScalars['DateTime'] | null; // DateTime
+  }
+  JobConnection: { // field return type
+    edges: NexusGenRootTypes['JobEdge'][]; // [JobEdge!]!
+    pageInfo: NexusGenRootTypes['PageInfo']; // PageInfo!
+  }
+  JobEdge: { // field return type
+    cursor: string; // String!
+    node: NexusGenRootTypes['Job']; // Job!
   }
   LeaseLostError: { // field return type
     message: string; // String!
@@ -1076,13 +1098,15 @@ export interface NexusGenFieldTypes {
   ModelVersion: { // field return type
     id: string; // ID!
     number: number; // Int!
+    target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
     state: NexusGenEnums['ModelState']; // ModelState!
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
     trainingRun: NexusGenRootTypes['TrainingRun'] | null; // TrainingRun
     pairwiseF: NexusGenRootTypes['Estimate'] | null; // Estimate
     bcubedF: NexusGenRootTypes['Estimate'] | null; // Estimate
     activePairwiseF: NexusGenRootTypes['Estimate'] | null; // Estimate
     activeBcubedF: NexusGenRootTypes['Estimate'] | null; // Estimate
-    target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
+    weightsUrl: NexusGenScalars['URL'] | null; // URL
     identification: NexusGenRootTypes['IdentificationScores'] | null; // IdentificationScores
     activeIdentification: NexusGenRootTypes['IdentificationScores'] | null; // IdentificationScores
     explanation: string | null; // String
@@ -1153,6 +1177,7 @@ export interface NexusGenFieldTypes {
     auditEvents: NexusGenRootTypes['AuditEventConnection']; // AuditEventConnection!
     webhookEndpoints: NexusGenRootTypes['WebhookEndpoint'][]; // [WebhookEndpoint!]!
     items: NexusGenRootTypes['ItemConnection']; // ItemConnection!
+    jobs: NexusGenRootTypes['JobConnection']; // JobConnection!
     publishedRun: NexusGenRootTypes['ClusterRun'] | null; // ClusterRun
     clusterRuns: NexusGenRootTypes['ClusterRunConnection']; // ClusterRunConnection!
     identities: NexusGenRootTypes['IdentityConnection']; // IdentityConnection!
@@ -1337,6 +1362,7 @@ export interface NexusGenFieldTypes {
   TrainingRun: { // field return type
     id: string; // ID!
     target: NexusGenEnums['TrainingTarget']; // TrainingTarget!
+    createdAt: NexusGenScalars['DateTime']; // DateTime!
     job: NexusGenRootTypes['Job']; // Job!
     lossCurve: NexusGenRootTypes['LossPoint'][]; // [LossPoint!]!
     datasetVersion: NexusGenRootTypes['DatasetVersion']; // DatasetVersion!
@@ -1603,6 +1629,8 @@ export interface NexusGenFieldTypeNames {
     ledgerRevision: 'Int'
     contentHash: 'String'
     itemCount: 'Int'
+    identityCount: 'Int'
+    createdAt: 'DateTime'
     job: 'Job'
     exports: 'Export'
     embeddingSpace: 'EmbeddingSpace'
@@ -1684,8 +1712,10 @@ export interface NexusGenFieldTypeNames {
   Export: { // field return type name
     id: 'ID'
     format: 'ExportFormat'
+    createdAt: 'DateTime'
     job: 'Job'
     files: 'ExportFile'
+    isWithdrawn: 'Boolean'
   }
   ExportFile: { // field return type name
     name: 'String'
@@ -1795,6 +1825,16 @@ export interface NexusGenFieldTypeNames {
     failedRows: 'FailedRow'
     failure: 'String'
     heartbeatAt: 'DateTime'
+    createdAt: 'DateTime'
+    finishedAt: 'DateTime'
+  }
+  JobConnection: { // field return type name
+    edges: 'JobEdge'
+    pageInfo: 'PageInfo'
+  }
+  JobEdge: { // field return type name
+    cursor: 'String'
+    node: 'Job'
   }
   LeaseLostError: { // field return type name
     message: 'String'
@@ -1821,13 +1861,15 @@ export interface NexusGenFieldTypeNames {
   ModelVersion: { // field return type name
     id: 'ID'
     number: 'Int'
+    target: 'TrainingTarget'
     state: 'ModelState'
+    createdAt: 'DateTime'
     trainingRun: 'TrainingRun'
     pairwiseF: 'Estimate'
     bcubedF: 'Estimate'
     activePairwiseF: 'Estimate'
     activeBcubedF: 'Estimate'
-    target: 'TrainingTarget'
+    weightsUrl: 'URL'
     identification: 'IdentificationScores'
     activeIdentification: 'IdentificationScores'
     explanation: 'String'
@@ -1898,6 +1940,7 @@ export interface NexusGenFieldTypeNames {
     auditEvents: 'AuditEventConnection'
     webhookEndpoints: 'WebhookEndpoint'
     items: 'ItemConnection'
+    jobs: 'JobConnection'
     publishedRun: 'ClusterRun'
     clusterRuns: 'ClusterRunConnection'
     identities: 'IdentityConnection'
@@ -2082,6 +2125,7 @@ export interface NexusGenFieldTypeNames {
   TrainingRun: { // field return type name
     id: 'ID'
     target: 'TrainingTarget'
+    createdAt: 'DateTime'
     job: 'Job'
     lossCurve: 'LossPoint'
     datasetVersion: 'DatasetVersion'
@@ -2334,6 +2378,12 @@ export interface NexusGenArgTypes {
       first: number; // Int!
       after?: string | null; // String
       filter?: NexusGenInputs['ItemFilter'] | null; // ItemFilter
+    }
+    jobs: { // args
+      first: number; // Int!
+      after?: string | null; // String
+      states?: NexusGenEnums['JobState'][] | null; // [JobState!]
+      kind?: string | null; // String
     }
     clusterRuns: { // args
       first: number; // Int!
