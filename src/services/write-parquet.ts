@@ -2,12 +2,12 @@ import { Readable } from 'node:stream'
 import type { SchemaElement } from 'hyparquet'
 import { ByteWriter, type ColumnSource, ParquetWriter } from 'hyparquet-writer'
 import { type ExportFormatWriter, type ExportRow, RECORD_COLUMNS, recordOf } from './export-format.ts'
+import { appendVectorColumn, VECTOR_SCHEMA } from './parquet-vectors.ts'
 
 const ROWS_PER_PART = 250_000
 /** A row group is in memory while it is written. */
 const MAX_GROUP_ROWS = 10_000
-/** While it is written, each number of a vector takes about 100 bytes. */
-const GROUP_VECTOR_BYTES = 1024 ** 2
+const GROUP_VECTOR_BYTES = 8 * 1024 ** 2
 
 type Column = (typeof RECORD_COLUMNS)[number]
 
@@ -22,13 +22,6 @@ const elementOf = (name: Column): SchemaElement => ({
     ? { type: 'INT32' }
     : { type: 'BYTE_ARRAY', converted_type: OBJECTS.includes(name) ? 'JSON' : 'UTF8' }),
 })
-
-/** A list of float32, as the format's own rules lay lists out. */
-const EMBEDDING: SchemaElement[] = [
-  { name: 'embedding', repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST' },
-  { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-  { name: 'element', type: 'FLOAT', repetition_type: 'REQUIRED' },
-]
 
 async function* groups(rows: AsyncIterable<ExportRow>, size: number): AsyncGenerator<ExportRow[]> {
   let group: ExportRow[] = []
@@ -46,7 +39,7 @@ async function* parquetBytes(rows: AsyncIterable<ExportRow>, dimension: number):
   const schema: SchemaElement[] = [
     { name: 'root', num_children: RECORD_COLUMNS.length + (dimension > 0 ? 1 : 0) },
     ...RECORD_COLUMNS.map(elementOf),
-    ...(dimension > 0 ? EMBEDDING : []),
+    ...(dimension > 0 ? VECTOR_SCHEMA : []),
   ]
   const parquet = new ParquetWriter({ writer, schema, createdBy: 'tributary' })
   // What a row group has written is handed on, and the buffer used again.
@@ -63,17 +56,11 @@ async function* parquetBytes(rows: AsyncIterable<ExportRow>, dimension: number):
       name,
       data: records.map((record) => record[name]),
     }))
+    await parquet.write({ columnData, rowGroupSize: group.length })
     if (dimension > 0) {
-      columnData.push({
-        name: 'embedding',
-        data: group.map(({ embedding }) => (embedding ? Array.from(embedding) : null)),
-        // Numbers of a vector neither repeat nor compress, and nobody looks for their least one.
-        encoding: 'PLAIN',
-        codec: 'UNCOMPRESSED',
-        statistics: false,
-      })
+      const vectors = group.map(({ embedding }) => embedding)
+      appendVectorColumn(parquet, writer, vectors)
     }
-    await parquet.write({ columnData, rowGroupSize: size })
     yield taken()
   }
   await parquet.finish()
