@@ -32,12 +32,9 @@ export interface LearningPoint {
   readonly trainingCpuSeconds?: number
   readonly gates?: Readonly<Record<'inCompany' | 'alone', Gate>>
   /** On held-out identities, by method. */
-  readonly scores: Partial<Record<'AUTO' | 'GCN_V' | 'GCN_VE', Score>>
+  readonly scores: Partial<Record<'AUTO' | 'GCN_V', Score>>
   readonly choice?: string
 }
-
-const METHODS = { AUTO: 'AUTO', GCN_V: 'GCN-V', GCN_VE: 'GCN-V+E' } as const
-type Method = keyof typeof METHODS
 
 const mean = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0) / numbers.length
 const percent = (share: number) => (100 * share).toFixed(1)
@@ -47,11 +44,12 @@ const meanF = ({ pairwise, bcubed }: Score) => (pairwise + bcubed) / 2
 export function learningReport(results: readonly LearningPoint[], data: string, by: string): string[] {
   const points = pointsOf(results)
   const unit = by === 'identities' ? 'confirmed, %' : 'answers'
-  const cell = (own: readonly LearningPoint[], method: Method, kind: keyof Score) => {
-    const known = own.flatMap(({ scores }) => scores[method]?.[kind] ?? [])
+  const spread = (scores: readonly Score[]) => {
+    const known = scores.map(meanF)
     if (known.length === 0) return ''
     return `${percent(mean(known))} (${percent(Math.min(...known))} to ${percent(Math.max(...known))})`
   }
+  const inUse = whatRunsUse(results)
   const rows = points.map((point) => {
     const own = results.filter((result) => result.point === point)
     const gates = own.flatMap(({ gates }) => gates?.inCompany ?? [])
@@ -63,10 +61,9 @@ export function learningReport(results: readonly LearningPoint[], data: string, 
       point,
       average(({ confirmed }) => confirmed),
       average(({ images }) => images),
-      ...(['AUTO', 'GCN_V', 'GCN_VE'] as const).flatMap((method) => [
-        cell(own, method, 'pairwise'),
-        cell(own, method, 'bcubed'),
-      ]),
+      spread(inUse.filter((used) => used.point === point).map(({ scores }) => scores)),
+      spread(own.flatMap(({ scores }) => scores.AUTO ?? [])),
+      spread(own.flatMap(({ scores }) => scores.GCN_V ?? [])),
       [...new Set(own.flatMap(({ choice }) => choice ?? []))].join(', '),
       gates.length === 0 ? '' : `${gates.filter(({ verdict }) => verdict === 'REJECTED').length} of ${gates.length}`,
       average(({ trainingCpuSeconds }) => trainingCpuSeconds),
@@ -75,8 +72,8 @@ export function learningReport(results: readonly LearningPoint[], data: string, 
   return [
     `### ${data}, by ${by}`,
     '',
-    `| ${unit} | identities | images | AUTO pairwise F | BCubed | GCN-V pairwise F | BCubed | GCN-V+E pairwise F | BCubed | AUTO took | gate refused | training CPU s |`,
-    '|---:|---:|---:|---|---|---|---|---|---|---|---|---:|',
+    `| ${unit} | identities | images | what runs use | the new model, whatever the gate says | its GCN-V | AUTO took | gate refused | training CPU s |`,
+    '|---:|---:|---:|---|---|---|---|---|---:|',
     ...rows,
     '',
     ...riseLines(results, points),
@@ -84,19 +81,43 @@ export function learningReport(results: readonly LearningPoint[], data: string, 
   ]
 }
 
-/** Says where a curve falls instead of rising. */
-function riseLines(results: readonly LearningPoint[], points: readonly number[]): string[] {
-  return (Object.keys(METHODS) as Method[]).map((method) => {
-    const curve = points.flatMap((point) => {
-      const own = results.filter((result) => result.point === point).flatMap(({ scores }) => scores[method] ?? [])
-      return own.length === 0 ? [] : [{ point, f: mean(own.map(meanF)) }]
+/** What runs use after each point of each seed: the last model that the gate let pass, or none. */
+function whatRunsUse(results: readonly LearningPoint[]): { seed: number; point: number; scores: Score }[] {
+  return [...new Set(results.map(({ seed }) => seed))].flatMap((seed) => {
+    let active: Score | undefined
+    return pointsOf(results).flatMap((point) => {
+      const own = results.find((result) => result.seed === seed && result.point === point)
+      if (own && (point === 0 || own.gates?.inCompany.verdict === 'ACCEPTED')) active = own.scores.AUTO
+      return own && active ? [{ seed, point, scores: active }] : []
     })
-    const falls = curve.filter(({ f }, i) => i > 0 && f < curve[i - 1].f)
-    const [first, last] = [curve[0], curve.at(-1)]
-    if (!first || !last) return `- ${METHODS[method]}: not measured.`
-    const text = falls.length === 0 ? 'rises at every step' : `falls at ${falls.map(({ point }) => point).join(', ')}`
-    return `- ${METHODS[method]}: mean of pairwise and BCubed F ${percent(first.f)} at ${first.point}, ${percent(last.f)} at ${last.point}; ${text}.`
   })
+}
+
+/** Says where a curve falls instead of rising, on average and seed by seed. */
+function riseLines(results: readonly LearningPoint[], points: readonly number[]): string[] {
+  const lineOf = (name: string, known: readonly { seed: number; point: number; scores: Score }[]) => {
+    const curve = points.flatMap((point) => {
+      const own = known.filter((result) => result.point === point)
+      return own.length === 0 ? [] : [{ point, f: mean(own.map(({ scores }) => meanF(scores))) }]
+    })
+    const [first, last] = [curve[0], curve.at(-1)]
+    if (!first || !last) return `- ${name}: not measured.`
+    const falls = curve.filter(({ f }, i) => i > 0 && f < curve[i - 1].f).map(({ point }) => point)
+    const single = [...new Set(known.map(({ seed }) => seed))].flatMap((seed) => {
+      const own = known.filter((result) => result.seed === seed).sort((a, b) => a.point - b.point)
+      return own.flatMap((one, i) =>
+        i > 0 && meanF(one.scores) < meanF(own[i - 1].scores) ? [`seed ${seed} at ${one.point}`] : [],
+      )
+    })
+    return (
+      `- ${name}: ${percent(first.f)} at ${first.point}, ${percent(last.f)} at ${last.point}; on average ` +
+      `${falls.length === 0 ? 'never falls' : `falls at ${falls.join(', ')}`}, single seeds ${single.length === 0 ? 'never' : `fall: ${single.join(', ')}`}.`
+    )
+  }
+  const ungated = results.flatMap(({ seed, point, scores }) =>
+    scores.AUTO && point >= 0 ? [{ seed, point, scores: scores.AUTO }] : [],
+  )
+  return [lineOf('What runs use', whatRunsUse(results)), lineOf('Every new model, without a gate', ungated)]
 }
 
 /** How often either gate was right, by the held-out identities that no gate sees. */
@@ -135,14 +156,20 @@ const pointsOf = (results: readonly LearningPoint[]) =>
   [...new Set(results.map(({ point }) => point))].filter((point) => point >= 0).sort((a, b) => a - b)
 
 function curvesOf(results: readonly LearningPoint[]): Curve[] {
-  return (Object.keys(METHODS) as Method[]).map((method) => ({
-    name: METHODS[method],
+  const ofMethod = (method: keyof LearningPoint['scores']) =>
+    results.flatMap(({ point, scores }) => (scores[method] ? [{ point, scores: scores[method] }] : []))
+  const curveOf = (name: string, known: readonly { point: number; scores: Score }[]): Curve => ({
+    name,
     points: pointsOf(results).flatMap((point) => {
-      const own = results.filter((result) => result.point === point).flatMap(({ scores }) => scores[method] ?? [])
-      const known = own.map(meanF)
-      return known.length === 0 ? [] : [{ x: point, y: mean(known), low: Math.min(...known), high: Math.max(...known) }]
+      const own = known.filter((result) => result.point === point).map(({ scores }) => meanF(scores))
+      return own.length === 0 ? [] : [{ x: point, y: mean(own), low: Math.min(...own), high: Math.max(...own) }]
     }),
-  }))
+  })
+  return [
+    curveOf('what runs use', whatRunsUse(results)),
+    curveOf('every new model', ofMethod('AUTO')),
+    curveOf('its GCN-V', ofMethod('GCN_V')),
+  ]
 }
 
 /** Puts table and plot into docs/retraining.md between the marks of this set. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import {
   type BackboneShape,
-  type ClustererChoice,
   type ClusteringScores,
+  chooseAcrossSpaces,
   chooseClusterer,
   clusterVertices,
   DEFAULT_RECOGNITION,
@@ -16,6 +16,7 @@ import {
   type IdentificationScores,
   identificationScores,
   type Matrix,
+  type MethodChoice,
   type ProposedClusters,
   type PseudoLabels,
   pseudoLabels,
@@ -25,6 +26,7 @@ import {
   selectSamples,
   trainClusteringModel,
   trainRecognition,
+  withChoice,
 } from '../../src/engine/index.ts'
 import { createRng } from '../../src/engine/rng.ts'
 import type { LabelledPictures } from './pictures.ts'
@@ -112,7 +114,7 @@ export async function clusteringModel(seed: Seed) {
     })
     store.writeBytes('clustering.bin', encodeModel(model))
   }
-  return decodeModel(store.readBytes('clustering.bin'))
+  return withChoice(decodeModel(store.readBytes('clustering.bin')), await choiceOf(seed))
 }
 
 /** Methods that AUTO does not choose among: what they learn and their parameters come from L as well, in a model of their own. */
@@ -137,7 +139,7 @@ async function modelOf(seed: Seed, method: string) {
 }
 
 /** What AUTO stands for, chosen once with all unlabelled parts, as `retrain` does it: their labels are not looked at. */
-async function chosenMethod(seed: Seed): Promise<string> {
+async function choiceOf(seed: Seed): Promise<MethodChoice> {
   const { store, pictures, split, settings } = seed
   if (!store.has('choice.json')) {
     const rows = Int32Array.from([...split.L, ...unlabelledRows(seed, split.U.length)])
@@ -149,8 +151,6 @@ async function chosenMethod(seed: Seed): Promise<string> {
       {
         samples,
         labels,
-        clustering: await clusteringModel(seed),
-        parameters: { minProbability: settings.minProbability },
         seed: seed.seed,
       },
       {
@@ -165,12 +165,13 @@ async function chosenMethod(seed: Seed): Promise<string> {
           return model
         },
         embed: embedSamples,
-        cluster: clusterVertices,
+        choose: chooseAcrossSpaces,
       },
     )
-    store.writeJson('choice', choice ?? { method: 'AUTO', table: [], explanation: 'too few identities to choose by' })
+    assert(choice, 'L must have identities to choose by')
+    store.writeJson('choice', choice)
   }
-  return store.readJson<ClustererChoice>('choice').method
+  return store.readJson<MethodChoice>('choice')
 }
 
 /** Embeddings of unlabelled pictures; nothing but the pixels goes in. */
@@ -198,10 +199,9 @@ export async function clustered(seed: Seed, method: string, parts: number): Prom
     const isTold = TOLD_THE_COUNT.includes(method)
     const truth = truthOf(seed, rows)
     const started = performance.now()
-    const chosen = method === 'AUTO' ? await chosenMethod(seed) : method
     const result = await clusterVertices({
       features,
-      method: chosen,
+      method,
       model,
       embedderId: 'first',
       seed: seed.seed,
@@ -214,7 +214,11 @@ export async function clustered(seed: Seed, method: string, parts: number): Prom
       labels: [...result.labels],
       parent: [...result.parent],
       parentProbability: [...result.parentProbability],
-      note: isTold ? 'told the true number of clusters' : method === 'AUTO' ? chosen : '',
+      note: isTold
+        ? 'told the true number of clusters'
+        : method === 'AUTO'
+          ? String(result.parametersChosen.method)
+          : '',
       seconds: (performance.now() - started) / 1000,
       scores: evaluateClustering(result.labels, truth),
     })

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { Command } from 'commander'
 import {
+  chooseAcrossSpaces,
   clusterVertices,
   embedSamples,
   type MarginHead,
@@ -41,6 +42,7 @@ const steps: RetrainSteps = {
   trainRecognition,
   embed: ({ model, samples }, control) => embedSamples(model, samples, control),
   train: trainClusteringModel,
+  choose: chooseAcrossSpaces,
   cluster: clusterVertices,
 }
 

@@ -26,7 +26,10 @@ export function addTrain(program: Command): void {
     .description('Learn a clustering model from labelled rows.')
     .requiredOption('--features <file>', 'embeddings: .f32 or .bin with --dim, or .npy')
     .option('--dim <n>', 'columns of a raw matrix', wholeNumber('--dim', 1))
-    .requiredOption('--labels <file>', 'one integer a row: .i32, .meta or .npy; below 0 = not known')
+    .requiredOption(
+      '--labels <file>',
+      'one integer a row: .i32, .meta or .npy; below 0 = not known: only keeps company',
+    )
     .option('--method <name>', 'auto, gcn-v, gcn-ve, or another method that learns', 'auto')
     .requiredOption('--out <folder>', 'where the model goes')
     .option('--preset <name>', `published constants instead of learnt ones: ${presetNames.join(', ')}`)
@@ -66,7 +69,7 @@ async function run({
       ...(name !== 'AUTO' && { contenders: name === 'GCN_V' || name === 'GCN_VE' ? [] : [name] }),
     }
     const { model, report, lossCurve } = await trainClusteringModel(
-      { ...rows, embedderId: embedder, seed, parameters },
+      { ...rows, embedderId: embedder, seed, parameters, inCompany: true },
       control,
     )
     done()
@@ -79,6 +82,7 @@ async function run({
         out,
         images: report.images,
         identities: report.identities,
+        company: report.company,
         heldOut: report.heldOut,
         choice,
         seconds: phases,

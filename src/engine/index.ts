@@ -18,7 +18,7 @@ export { type PresetName, presetNames } from './gcn/presets.ts'
 export { knn } from './knn/knn.ts'
 export { normalizeRows } from './knn/normalize-rows.ts'
 export { type ClusteringScores, evaluateClustering } from './metrics/evaluate-clustering.ts'
-export { type ClusteringModel, checkFits, decodeModel, encodeModel } from './model.ts'
+export { type ClusteringModel, checkFits, decodeModel, encodeModel, withChoice } from './model.ts'
 export { countViolations } from './partition/constraint-index.ts'
 export { enforceConstraints } from './partition/enforce-constraints.ts'
 export type { MergeCandidates } from './partition/merge-candidates.ts'
@@ -37,7 +37,7 @@ export {
   NO_AUGMENTATION,
 } from './recognition/augmentation.ts'
 export { type BackboneShape, convolutionalBackbone, embeddingHead } from './recognition/backbone.ts'
-export { type ClustererChoice, chooseClusterer } from './recognition/choose-clusterer.ts'
+export { type ClustererInput, type ClustererSteps, chooseClusterer } from './recognition/choose-clusterer.ts'
 export { embedSamples } from './recognition/embed.ts'
 export { type IdentificationScores, identificationScores } from './recognition/identification.ts'
 export type { MarginHead } from './recognition/margin-head.ts'
@@ -81,6 +81,8 @@ export {
   type ProbabilityMap,
 } from './review/probability-map.ts'
 export { edgePriority, mergePriority } from './review/question-priority.ts'
+export { type AcrossSpacesInput, chooseAcrossSpaces, type SpaceToMeasureIn } from './selection/choose-across-spaces.ts'
+export type { MethodChoice } from './selection/choose-method.ts'
 export {
   type TrainingInput,
   type TrainingOutput,

@@ -93,6 +93,14 @@ export function decodeModel(bytes: Uint8Array): ClusteringModel {
   return model
 }
 
+/** The same model with a choice that was measured elsewhere; what that has no row for keeps its own. */
+export function withChoice(model: ClusteringModel, choice: MethodChoice | undefined): ClusteringModel {
+  if (!choice) return model
+  const isNew = ({ method, parameters }: MethodChoice['table'][number]) =>
+    !choice.table.some((row) => row.method === method && row.parameters.space === parameters.space)
+  return { ...model, choice: { ...choice, table: [...choice.table, ...(model.choice?.table ?? []).filter(isNew)] } }
+}
+
 /** Refuses a model of another embedding. */
 export function checkFits(model: ClusteringModel, dimension: number, embedderId?: string): void {
   if (model.embeddingDimension !== dimension) {

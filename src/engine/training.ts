@@ -43,10 +43,12 @@ import {
   chooseMethod,
   type LabelledSet,
   LEARNED_SPACE,
+  labelFreeContender,
   learnedContenders,
   metricContenders,
   plainContenders,
 } from './selection/choose-method.ts'
+import { inCompany, type PartlyLabelled } from './selection/company.ts'
 import { type Contender, type Standing, standingOf } from './selection/contender.ts'
 import { identityFolds } from './selection/identity-folds.ts'
 import { learnedSpaces } from './selection/learned-spaces.ts'
@@ -90,8 +92,13 @@ export interface TrainingParameters {
 export interface TrainingInput {
   /** Embeddings, float32 [n, d], any norms above zero. */
   readonly features: Matrix
-  /** int32 [n]: identity of each row; below 0 = not known, left out. */
+  /** int32 [n]: identity of each row; below 0 = not known: nothing is learnt from it. */
   readonly labels: Labels
+  /**
+   * Rows without a label keep the labelled ones company while thresholds and methods are measured, as they do in a run; of many, a
+   * sample by seed: 2,000, and up to 5,000 where as many are labelled. Default false: they are left out.
+   */
+  readonly inCompany?: boolean
   /** Kept in the model, which is of no use with vectors of another embedder. */
   readonly embedderId: string
   readonly seed: number
@@ -110,6 +117,8 @@ export interface TrainingReport {
   readonly images: number
   readonly identities: number
   readonly heldOutIdentities: number
+  /** Rows without a label that were measured among. */
+  readonly company: number
   readonly k: number
   /** Mean of pairwise and BCubed F on held-out identities at the chosen thresholds. */
   readonly heldOut: ClusteringModel['heldOut']
@@ -134,6 +143,13 @@ export interface TrainingOutput {
   readonly report: TrainingReport
 }
 
+/** GCN-V's view of some rows: their confidence, F_L, and the lists rebuilt on it. */
+interface Applied {
+  readonly confidence: Float32Array
+  readonly features: Matrix
+  readonly lists: NeighbourLists
+}
+
 /** GCN-E must beat the tree without it by this much on held-out identities to be used: less is seed noise. */
 const WORTH_OF_GCN_E = 0.01
 /** The paper's K = 80 counts the vertex itself. */
@@ -149,8 +165,9 @@ const CONVOLUTIONS = [256, 256, 128, 128] as const
  * Trains GCN-V and GCN-E on the labelled rows, and learns on held-out identities what else a run needs: the graph, the
  * thresholds, whether GCN-E is worth its time, and how similarity relates to probability.
  *
- * Identities are split, not images. The held-out ones are clustered in the company of all others, so that thresholds
- * are learnt at the density they will be used at. Then the networks are trained once more on all identities.
+ * Identities are split, not images. The held-out ones are clustered in the company of all others, with `inCompany` of unlabelled rows
+ * as well, so that thresholds are learnt at the density they will be used at. Then the networks are trained once more on all identities.
+ * In company, AUTO also goes by what a run does without a model: with too few labels to tell, it does the same.
  *
  * @throws EngineError BAD_OPTION with too few identities, NOT_FINITE, SHAPE_MISMATCH, BAD_WEIGHTS when `fromModel` does not fit,
  *   ABORTED. Deterministic for a seed on one backend.
@@ -181,6 +198,11 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const longK = Math.min(mostNeighbours, Math.max(...treeKs, connectivityK, CALIBRATION_K))
   const longLists = await clock.measure('knn', () => knn(x, longK, control))
   const lists = shorterLists(longLists, k)
+  const own: PartlyLabelled = { features: x, labels, lists: longLists }
+  const company = input.inCompany
+    ? await clock.measure('company', () => inCompany(own, input.features, input.labels, seed, control))
+    : undefined
+  const measured: PartlyLabelled = company ?? own
   const vInput = await clock.measure('aggregate', () => gcnVInput(x, lists, control))
   const target = neighbourConfidence(lists, labels, parameters.scale ?? preset?.scale)
 
@@ -207,11 +229,14 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   })
   const neighbourCurve: NeighbourPoint[] = []
   const { raw, rebuilt, threshold } = await clock.measure('select', () => ({
-    raw: bestCut('raw', () => longLists),
+    raw: bestCut('raw', () => measured.lists),
     rebuilt: bestCut('rebuilt', (fold) => fold.lists),
     threshold: chooseTau(
-      labels,
-      folds.map(({ isCounted }) => ({ isCounted, partition: (tau) => thresholdPartition(lists, tau) })),
+      measured.labels,
+      folds.map(({ isCounted }) => ({
+        isCounted,
+        partition: (tau) => thresholdPartition(shorterLists(measured.lists, k), tau),
+      })),
     ),
   }))
   const tree = preset || rebuilt.score >= raw.score ? rebuilt : raw
@@ -223,14 +248,14 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       for (const fold of folds) {
         const sets = setsOf(fold, rho)
         const { weights } = await trainGcnE(
-          { sets: setsOf(fold, trainingRho), labels, fit: fold.fit, heldOut: fold.held },
+          { sets: setsOf(fold.alone, trainingRho), labels, fit: fold.fit, heldOut: fold.held },
           optionsE,
           control,
         )
         const { preferred } = await predictE(weights, sets)
         chosen.push(treeFold({ ...fold, lists: sets.lists, preferred }))
       }
-      return chooseTau(labels, chosen, preset?.tau.rebuilt)
+      return chooseTau(measured.labels, chosen, preset?.tau.rebuilt)
     })
   }
   const usesNetwork = viaE !== undefined && (preset !== undefined || viaE.score >= tree.score + WORTH_OF_GCN_E)
@@ -241,14 +266,14 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   )
   const gcnE = usesNetwork
     ? await clock.measure('refit_gcn_e', async () => {
-        const sets = setsOf(await apply(last.weights), trainingRho)
+        const sets = setsOf(await apply(last.weights, own), trainingRho)
         const { weights } = await trainGcnE({ sets, labels, fit: all, heldOut: new Int32Array(0) }, optionsE, control)
         return weights
       })
     : undefined
 
-  const wanted = parameters.contenders ?? offeredContenders(x.rows)
-  const set: LabelledSet = { features: x, labels, lists: longLists, folds: split.folds, seed }
+  const wanted = parameters.contenders ?? offeredContenders(measured.features.rows)
+  const set: LabelledSet = { ...measured, ...(company && { alone: own }), folds: split.folds, seed }
   const { choice, chosen } = await clock.measure('choose_method', async () => {
     const spaces = await learnedSpaces(set, control)
     const contenders = [
@@ -262,8 +287,10 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       )),
       ...plainContenders(set, wanted, { signal: control.signal }),
     ].sort((a, b) => simplicityRank(a) - simplicityRank(b))
-    const choice = await chooseMethod(set, contenders, treeStandings(), control)
-    return { choice, chosen: contenders.find(({ settings }) => settings.includes(choice.parameters)) }
+    const labelFree = company && labelFreeContender(set, { signal: control.signal })
+    const choice = await chooseMethod(set, contenders, treeStandings(), control, labelFree)
+    const all = labelFree ? [...contenders, labelFree] : contenders
+    return { choice, chosen: all.find(({ settings }) => settings.includes(choice.parameters)) }
   })
   const calibration = await clock.measure('calibrate', () => calibrate(chosen, choice.parameters))
   const alsoTuned = (parameters.alsoTuned ?? []).filter((name) => !wanted.includes(name))
@@ -274,7 +301,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       ...plainContenders(one, alsoTuned, { signal: control.signal }),
     ]
     const standings: Standing[] = []
-    for (const contender of others) standings.push(await standingOf(contender, labels, one.folds, control))
+    for (const contender of others) standings.push(await standingOf(contender, one.labels, one.folds, control))
     return standings
   })
   const usesMetric = choice.parameters.space === LEARNED_SPACE
@@ -327,6 +354,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       images: x.rows,
       identities: split.count,
       heldOutIdentities: split.folds.reduce((sum, heldOut) => sum + heldOut.size, 0),
+      company: measured.features.rows - x.rows,
       k,
       heldOut: model.heldOut,
       curves: {
@@ -373,14 +401,16 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     const fit = all.filter((v) => !isCounted(labels[v]))
     const held = all.filter((v) => isCounted(labels[v]))
     const { weights, lossCurve } = await trainGcnV({ input: vInput, target, fit, heldOut: held }, optionsV, control)
-    return { isCounted, fit, held, lossCurve, ...(await apply(weights)) }
+    const alone = await apply(weights, own)
+    return { isCounted, fit, held, lossCurve, alone, ...(company ? await apply(weights, company) : alone) }
   }
 
-  /** Confidence of every labelled vertex, and the lists rebuilt on F_L. */
-  async function apply(weights: WeightArrays) {
+  /** Confidence of every vertex, and the lists rebuilt on F_L. */
+  async function apply(weights: WeightArrays, rows: PartlyLabelled): Promise<Applied> {
     const parameters = toParameters(weights)
     try {
-      const { confidence, hidden } = await gcnVPredict(parameters, vInput, { signal: control.signal })
+      const input = rows === own ? vInput : await gcnVInput(rows.features, shorterLists(rows.lists, k), control)
+      const { confidence, hidden } = await gcnVPredict(parameters, input, { signal: control.signal })
       const features = unitHiddenRows(hidden)
       return {
         confidence,
@@ -393,7 +423,8 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   }
 
   /**
-   * Probabilities learnt on all labelled edges, then adjusted to what the chosen method makes of held-out identities.
+   * Probabilities learnt on all labelled edges, then adjusted to what the chosen method makes of held-out identities. Company is
+   * left out: whether an edge to an unlabelled vertex is right is not known.
    *
    * @param chosen absent where that is the tree
    */
@@ -406,11 +437,11 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     for (const [at, fold] of folds.entries()) {
       const { clusters, confidence, kept } = chosen
         ? {
-            clusters: await chosen.partition(setting, at),
+            clusters: await (chosen.partitionAlone ?? chosen.partition)(setting, at),
             confidence: meanSimilarity(shorterLists(longLists, chosenK)),
             kept: undefined,
           }
-        : cutTree(fold)
+        : cutTree(fold.alone)
       const forest = clusterForest(clusters, longLists, confidence, x, kept)
       const toParent = Float32Array.from(forest.parent, (u, v) =>
         u < 0 ? 1 : probability(v, u, forest.parentSimilarity[v], 'any'),
@@ -433,7 +464,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     })
   }
 
-  function cutTree({ confidence, lists }: (typeof folds)[number]) {
+  function cutTree({ confidence, lists }: Applied) {
     const graph = shorterLists(tree === rebuilt ? lists : longLists, tree.k)
     const { labels, parent } = treePartition(graph, confidence, { tau: tree.tau })
     return { clusters: labels, confidence, kept: parent }
@@ -444,7 +475,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     const tau = preset?.tau[graph]
     const cuts = (preset ? [k] : treeKs).map((k) => ({
       ...chooseTau(
-        labels,
+        measured.labels,
         folds.map((fold) => treeFold({ ...fold, lists: shorterLists(listsOf(fold), k) })),
         tau,
       ),
@@ -454,10 +485,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     return cuts.reduce((best, cut) => (cut.score > best.score ? cut : best))
   }
 
-  function setsOf(
-    applied: { confidence: Float32Array; features: Matrix; lists: NeighbourLists },
-    share: number,
-  ): CandidateSets {
+  function setsOf(applied: Applied, share: number): CandidateSets {
     return candidateSets(shorterLists(applied.lists, connectivityK), applied.features, applied.confidence, {
       rho: share,
     })

@@ -16,6 +16,7 @@ export type EngineCallName =
   | 'cluster'
   | 'place'
   | 'train'
+  | 'choose'
   | 'evaluate'
   | 'trainRecognition'
   | 'embed'

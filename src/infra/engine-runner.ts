@@ -127,6 +127,7 @@ export function openEngineRunner(): EngineRunner {
     cluster: (input, control) => call('cluster', input, control),
     place: (input, control) => call('place', input, control),
     train: (input, control) => call('train', input, control),
+    choose: (input, control) => call('choose', input, control),
     evaluate: (input, control) => call('evaluate', input, control),
     neighbours: (input, control) => call('neighbours', input, control),
     trainRecognition: (input, control) => call('trainRecognition', input, control),

@@ -1,7 +1,9 @@
 import { type MessagePort, parentPort, type TransferListItem } from 'node:worker_threads'
 import {
+  type AcrossSpacesInput,
   type ClusterInput,
   type Control,
+  chooseAcrossSpaces,
   chooseBackend,
   clusterVertices,
   EngineError,
@@ -30,6 +32,7 @@ const calls: Record<EngineCallName, (input: never, control: Control) => Promise<
   cluster: (input: ClusterInput, control) => clusterVertices(input, control),
   place: (input: PlacementInput, control) => placeVertices(input, control),
   train: (input: TrainingInput, control) => trainClusteringModel(input, control),
+  choose: (input: AcrossSpacesInput, control) => chooseAcrossSpaces(input, control),
   evaluate: (input: EvaluationInput, control) => evaluateModel(input, control),
   neighbours: ({ x, k }: { x: Matrix; k: number }, control) => knn(x, k, control),
   trainRecognition: (input: RecognitionInput, control) => trainRecognition(input, control),

@@ -1,6 +1,6 @@
 import { checkFits, decodeModel, encodeModel } from '../engine/index.ts'
 import type { ModelVersion, Prisma } from '../generated/prisma/client.ts'
-import { measureClusteringModel, readLabelledVersion } from '../services/clustering-gate.ts'
+import { measureClusteringModel, readLabelledVersion, withCompany } from '../services/clustering-gate.ts'
 import { importModelJob, keepModelFacts } from '../services/import-model.ts'
 import { readAll } from '../services/media.ts'
 import { readModelBundle } from '../services/model-bundle.ts'
@@ -58,7 +58,7 @@ async function checkClusteringModel({ app, signal, progress }: JobContext<unknow
   if (version) {
     const labelled = await readLabelledVersion(app, version, space, (read, total) => progress('load', read, total))
     progress('evaluate')
-    measured = await measureClusteringModel(app, space, labelled, model, {
+    measured = await measureClusteringModel(app, space, labelled, await withCompany(app, space, labelled), model, {
       signal,
       onProgress: ({ phase, completed, total }) => progress(phase, completed, total),
     })

@@ -1,5 +1,10 @@
 import { encodeModel, type Labels, type Matrix } from '../engine/index.ts'
-import { findClusteringModel, measureClusteringModel, readLabelledVersion } from '../services/clustering-gate.ts'
+import {
+  findClusteringModel,
+  measureClusteringModel,
+  readLabelledVersion,
+  withCompany,
+} from '../services/clustering-gate.ts'
 import { DomainError } from '../services/errors.ts'
 import { createModelVersion } from '../services/model-versions.ts'
 import { trainingRunJob } from '../services/training-runs.ts'
@@ -33,8 +38,9 @@ function thin<Point>(points: readonly Point[]): Point[] {
 }
 
 /**
- * Trains GCN-V and GCN-E on the identities of a frozen dataset version, and measures the model and what runs use now, the
- * active model or none, on the same identities that no training ever sees. The active model stays active whatever happens here.
+ * Trains GCN-V and GCN-E on the identities of a frozen dataset version, chooses among methods in the company of the project's other
+ * items but the hold-out's, and measures the model and what runs use now, the active model or none, on the same identities that no
+ * training ever sees. The active model stays active whatever happens here.
  */
 export const trainModel = implementJob(trainingRunJob, async (context) => {
   const { app, job, payload, signal, progress } = context
@@ -51,7 +57,7 @@ export const trainModel = implementJob(trainingRunJob, async (context) => {
 
   progress('load')
   const labelled = await readLabelledVersion(app, version, space, (read, total) => progress('load', read, total))
-  const { matrix, labels, identityCount, heldOut } = labelled
+  const { identityCount, heldOut } = labelled
   if (identityCount - heldOut.size < MIN_IDENTITIES) {
     throw new DomainError(
       'INVALID_STATE',
@@ -64,9 +70,11 @@ export const trainModel = implementJob(trainingRunJob, async (context) => {
     onProgress: ({ phase, completed, total }: { phase: string; completed: number; total?: number }) =>
       progress(phase, completed, total),
   }
+  const all = await withCompany(app, space, labelled)
   const { model, lossCurve, report } = await app.engine.train(
     {
-      ...select(matrix, labels, (label) => !heldOut.has(label)),
+      ...select(all.features, all.labels, (label) => !heldOut.has(label)),
+      inCompany: true,
       embedderId: space.embedderId,
       seed: training.seed,
       fromModel: await findClusteringModel(app, projectId, training.fromModelVersionId),
@@ -74,7 +82,7 @@ export const trainModel = implementJob(trainingRunJob, async (context) => {
     control,
   )
   progress('evaluate')
-  const { holdout, activeHoldout } = await measureClusteringModel(app, space, labelled, model, control)
+  const { holdout, activeHoldout } = await measureClusteringModel(app, space, labelled, all, model, control)
   const { key: weightsKey } = await app.files.put(encodeModel(model))
   await app.prisma.$transaction(async (tx) => {
     const { id } = await createModelVersion(tx, training, {

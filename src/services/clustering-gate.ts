@@ -7,7 +7,7 @@ import type { EngineControl } from './engine-port.ts'
 import { readAll } from './media.ts'
 import { isHeldOut } from './model-versions.ts'
 
-/** Other items that keep the hold-out company while it is measured: as in a run, within what takes a minute. */
+/** Other items that keep the hold-out company while it is measured: as in a run, within what takes a minute. Training draws from them. */
 const MOST_COMPANIONS = 20_000
 
 /** The labelled items of a frozen version with their vectors. */
@@ -44,18 +44,24 @@ export async function readLabelledVersion(
   return { itemIds, matrix, labels, identityCount: numbers.size, heldOut }
 }
 
+/** Labelled rows, then other items of the project, whose label is -1. */
+export interface RowsInCompany {
+  readonly features: Matrix
+  readonly labels: Labels
+}
+
 /**
- * The hold-out among the other items of the project, whose labels are left out. Alone it would be clustered at a density that no run
- * ever meets, and a model that merges too much would pass for the best: docs/retraining.md has the figures.
+ * The labelled items among the other ones of the project. Alone they would be clustered at a density that no run ever meets, and what
+ * merges too much would pass for the best: docs/retraining.md has the figures.
  */
-async function inCompany(
+export async function withCompany(
   app: App,
   space: EmbeddingSpace,
-  { itemIds, matrix, labels, heldOut }: LabelledVersion,
-): Promise<{ features: Matrix; labels: Labels }> {
+  { itemIds, matrix, labels }: LabelledVersion,
+): Promise<RowsInCompany> {
   const { projectId } = space
   const others = await app.prisma.$queryRaw<{ id: string }[]>`
-    /* inCompany */ SELECT e."itemId" AS id FROM "Embedding" e
+    /* withCompany */ SELECT e."itemId" AS id FROM "Embedding" e
     WHERE e."projectId" = ${projectId}::uuid AND e."spaceId" = ${space.id}::uuid
       AND NOT (e."itemId" = ANY(${[...itemIds]}::uuid[]))
       AND NOT EXISTS (SELECT 1 FROM "Constraint" x WHERE x."projectId" = e."projectId" AND x."leftItemId" = e."itemId"
@@ -70,11 +76,10 @@ async function inCompany(
   const data = new Float32Array(rows * matrix.cols)
   data.set(matrix.data)
   data.set(company.data, matrix.data.length)
-  const known = Int32Array.from({ length: rows }, (_, row) => {
-    const label = labels[row] ?? -1
-    return heldOut.has(label) ? label : -1
-  })
-  return { features: { data, rows, cols: matrix.cols }, labels: known }
+  return {
+    features: { data, rows, cols: matrix.cols },
+    labels: Int32Array.from({ length: rows }, (_, row) => labels[row] ?? -1),
+  }
 }
 
 export async function findClusteringModel(
@@ -87,18 +92,22 @@ export async function findClusteringModel(
   return row ? decodeModel(await readAll(app, row.weightsKey)) : undefined
 }
 
-/** How a model and what runs use now, the active model or none, do on the frozen hold-out; null where too little is held out. */
+/**
+ * How a model and what runs use now, the active model or none, do on the frozen hold-out among all other rows, whose labels are left out;
+ * null where too little is held out.
+ */
 export async function measureClusteringModel(
   app: App,
   space: EmbeddingSpace,
-  labelled: LabelledVersion,
+  { heldOut }: LabelledVersion,
+  { features, labels }: RowsInCompany,
   model: ClusteringModel,
   control: EngineControl,
 ): Promise<{ holdout: EvaluationOutput | null; activeHoldout: EvaluationOutput | null }> {
-  if (labelled.heldOut.size < 2) return { holdout: null, activeHoldout: null }
+  if (heldOut.size < 2) return { holdout: null, activeHoldout: null }
   const project = await app.prisma.project.findUniqueOrThrow({ where: { id: space.projectId } })
   const active = await findClusteringModel(app, space.projectId, project.activeModelId)
-  const measured = await inCompany(app, space, labelled)
+  const measured = { features, labels: labels.map((label) => (heldOut.has(label) ? label : -1)) }
   const measure = (by?: ClusteringModel) => app.engine.evaluate({ model: by, ...measured }, control)
   const holdout = await measure(model)
   // A model of another embedder can not be measured on these vectors, and so can not be lost to: runs here do without one.

@@ -1,10 +1,12 @@
 import type {
+  AcrossSpacesInput,
   BackendChoice,
   ClusterInput,
   ClusterResult,
   EvaluationInput,
   EvaluationOutput,
   Matrix,
+  MethodChoice,
   NeighbourLists,
   PlacementInput,
   PlacementResult,
@@ -32,6 +34,8 @@ export interface EngineRunner {
   cluster(input: ClusterInput, control?: EngineControl): Promise<ClusterResult>
   place(input: PlacementInput, control?: EngineControl): Promise<PlacementResult>
   train(input: TrainingInput, control?: EngineControl): Promise<TrainingOutput>
+  /** The method without training that does best on identities that none of the spaces has learnt from. */
+  choose(input: AcrossSpacesInput, control?: EngineControl): Promise<MethodChoice>
   evaluate(input: EvaluationInput, control?: EngineControl): Promise<EvaluationOutput>
   /** The k nearest other rows of every row, exact. */
   neighbours(input: { x: Matrix; k: number }, control?: EngineControl): Promise<NeighbourLists>

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest'
-import type { EvaluationInput } from '../../src/engine/index.ts'
+import type { EvaluationInput, TrainingInput } from '../../src/engine/index.ts'
 import { createRng } from '../../src/engine/rng.ts'
 import type { App } from '../../src/services/app.ts'
 import { activeHoldoutOf } from '../../src/services/model-versions.ts'
@@ -12,6 +12,17 @@ const DIMENSION = NUISANCE.signal + NUISANCE.noise
 
 let t: TestApp
 afterEach(() => t?.close())
+
+/** Names dealt out anew among the rows that have one. */
+function shuffleNames(labels: Int32Array): Int32Array {
+  const rows = Int32Array.from(labels.keys()).filter((row) => (labels[row] as number) >= 0)
+  const names = createRng(1).shuffle(rows.map((row) => labels[row] as number))
+  const shuffled = Int32Array.from(labels)
+  rows.forEach((row, i) => {
+    shuffled[row] = names[i] as number
+  })
+  return shuffled
+}
 
 /** Classes of which the first ones have a label. */
 const linesOf = (classes: number, perClass: number, labelled = classes): TrainingLine[] =>
@@ -33,10 +44,15 @@ it('the gate refuses a clustering model that is worse on the frozen hold-out, an
   const activate = (id: string) => activateModel(p.app, p.viewer, { projectId: p.projectId, id, idempotencyKey: key() })
 
   const measured: EvaluationInput[] = []
+  const learnt: TrainingInput[] = []
   const good = await train({
     ...p.app,
     engine: {
       ...p.app.engine,
+      train: (input, control) => {
+        learnt.push(input)
+        return p.app.engine.train(input, control)
+      },
       evaluate: (input, control) => {
         measured.push(input)
         return p.app.engine.evaluate(input, control)
@@ -51,6 +67,11 @@ it('the gate refuses a clustering model that is worse on the frozen hold-out, an
   const held = measured[0]?.labels.filter((label) => label >= 0) ?? []
   expect(held.length).toBe(4 * new Set(held).size)
   expect(held.length).toBeLessThan(40 * 4)
+  // Methods are chosen in the company of what has no label; the hold-out is in neither.
+  const [training] = learnt as [TrainingInput]
+  expect(training).toMatchObject({ inCompany: true, features: { rows: 46 * 4 - held.length } })
+  expect(training.labels.filter((label) => label < 0)).toHaveLength(6 * 4)
+  expect(training.labels.some((label) => held.includes(label))).toBe(false)
   expect(good).toMatchObject({ number: 1, target: 'CLUSTERING', state: 'EVALUATED' })
   await activate(good.id)
 
@@ -59,8 +80,7 @@ it('the gate refuses a clustering model that is worse on the frozen hold-out, an
     ...p.app,
     engine: {
       ...p.app.engine,
-      train: (input, control) =>
-        p.app.engine.train({ ...input, labels: createRng(1).shuffle(Int32Array.from(input.labels)) }, control),
+      train: (input, control) => p.app.engine.train({ ...input, labels: shuffleNames(input.labels) }, control),
     },
   }
   const worse = await train(misled)

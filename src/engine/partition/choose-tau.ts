@@ -1,5 +1,6 @@
 import { heldOutScores } from '../metrics/held-out.ts'
 import { meanF } from '../metrics/score.ts'
+import { asStrangers } from '../metrics/strangers.ts'
 import type { Labels, NeighbourLists } from '../types.ts'
 import { treePartition } from './tree-partition.ts'
 
@@ -35,18 +36,20 @@ export interface TauFold {
  * The curve is smoothed over its neighbours before the best is taken, so that one lucky cut does not decide; ties go to
  * the higher tau, which merges less.
  *
+ * @param truth int32 [n]; below 0 = not known, a stranger to every class
  * @param given a threshold that is settled already: only scored, with the same curve beside it
  */
 export function chooseTau(truth: Labels, folds: readonly TauFold[], given?: number): TauChoice {
+  const known = asStrangers(truth)
   const byFold = folds.map(({ isCounted, partition }) =>
     GRID.map((tau): TauPoint => {
-      const { pairwise, bcubed } = heldOutScores(partition(tau), truth, isCounted)
+      const { pairwise, bcubed } = heldOutScores(partition(tau), known, isCounted)
       return { tau, pairwiseF: pairwise.f, bcubedF: bcubed.f }
     }),
   )
   const curve = meanCurve(byFold)
   if (given !== undefined) {
-    const scored = folds.map(({ isCounted, partition }) => heldOutScores(partition(given), truth, isCounted))
+    const scored = folds.map(({ isCounted, partition }) => heldOutScores(partition(given), known, isCounted))
     const mean = (key: 'pairwise' | 'bcubed') => scored.reduce((sum, scores) => sum + scores[key].f, 0) / scored.length
     const point = { tau: given, pairwiseF: mean('pairwise'), bcubedF: mean('bcubed') }
     return {

@@ -1,11 +1,13 @@
 import { EngineError } from '../errors.ts'
-import { type ClusteringModel, decodeModel, encodeModel } from '../model.ts'
+import { findMethod } from '../methods.ts'
+import { type ClusteringModel, decodeModel, encodeModel, withChoice } from '../model.ts'
 import type { ClusterInput, ClusterParameters, ClusterResult } from '../pipeline.ts'
 import { createRng } from '../rng.ts'
+import type { MethodChoice } from '../selection/choose-method.ts'
 import type { TrainingInput, TrainingOutput } from '../training.ts'
 import type { Control, Labels, Matrix } from '../types.ts'
 import type { BackboneShape } from './backbone.ts'
-import { type ClustererChoice, chooseClusterer } from './choose-clusterer.ts'
+import { type ClustererSteps, chooseClusterer } from './choose-clusterer.ts'
 import { backboneFor, stepsFor } from './defaults.ts'
 import { type PseudoLabelChoices, type PseudoLabels, pseudoLabels } from './pseudo-labels.ts'
 import { decodeRecognitionModel, encodeRecognitionModel, type RecognitionModel } from './recognition-model.ts'
@@ -24,6 +26,7 @@ export interface RetrainSteps {
   trainRecognition(input: RecognitionInput, control?: Control): Promise<RecognitionOutput>
   embed(input: { readonly model: RecognitionModel; readonly samples: Samples }, control?: Control): Promise<Matrix>
   train(input: TrainingInput, control?: Control): Promise<TrainingOutput>
+  choose: ClustererSteps['choose']
   cluster(input: ClusterInput, control?: Control): Promise<ClusterResult>
 }
 
@@ -85,8 +88,8 @@ const FEWEST_HELD_OUT = 2
  * model on its embeddings of them, (3) clusters the unlabelled ones at once, (4) trains a new recognition model from scratch on
  * labels and pseudo-labels as two tasks, with equal numbers of both in every batch.
  *
- * Source: [YANG20] section 4.2.2. Differs: identities held out of both trainings say when to stop; AUTO is chosen anew, see
- * `chooseClusterer`.
+ * Source: [YANG20] section 4.2.2. Differs: identities held out of both trainings say when to stop; AUTO and the parameters of methods
+ * without training are chosen anew, see `chooseClusterer`.
  *
  * @param memory keeps every finished step, and checkpoints in the middle of the two trainings
  * @throws EngineError BAD_OPTION with too few identities, without unlabelled samples, or when no two clusters came out; what the
@@ -131,7 +134,7 @@ export async function retrain(
   const first = await recognition('first', training([labelledTask]))
   const known = all.filter((row) => labels[row] >= 0)
   const embedderId = 'first'
-  const clustering = await remembered('clustering', encodeModel, decodeModel, async () => {
+  const learnt = await remembered('clustering', encodeModel, decodeModel, async () => {
     const features = await steps.embed(
       { model: first.model, samples: selectSamples(samples, known) },
       inPhase('embed_labelled'),
@@ -139,21 +142,20 @@ export async function retrain(
     const { model } = await steps.train({ features, labels: labelsOf(known), embedderId, seed }, control)
     return model
   })
-  const choice =
-    method === 'AUTO'
-      ? await remembered('choice', encodeJson, decodeJson<{ chosen?: ClustererChoice }>, async () => ({
-          chosen: await chooseClusterer(
-            { samples, labels, clustering, parameters, seed },
-            {
-              trainOn: half,
-              embed: (model, some) => steps.embed({ model, samples: some }, control),
-              cluster: steps.cluster,
-            },
-            inPhase('choose_method'),
-          ),
-        }))
-      : {}
-  const { chosen } = choice
+  const { choice } = await remembered('choice', encodeJson, decodeJson<{ choice?: MethodChoice }>, async () => ({
+    ...((method === 'AUTO' || findMethod(method)) && {
+      choice: await chooseClusterer(
+        { samples, labels, seed },
+        {
+          trainOn: half,
+          embed: (model, some) => steps.embed({ model, samples: some }, inPhase('embed_half')),
+          choose: steps.choose,
+        },
+        inPhase('choose_method'),
+      ),
+    }),
+  }))
+  const clustering = withChoice(learnt, choice)
   const proposed = await remembered('clusters', encodeJson, decodeJson<Proposed>, async () => {
     const features = await steps.embed(
       { model: first.model, samples: selectSamples(samples, unlabelled) },
@@ -164,8 +166,8 @@ export async function retrain(
       labels: [...result.labels],
       parent: [...result.parent],
       parentProbability: [...result.parentProbability],
-      method: String(result.parametersChosen.method ?? chosen?.method ?? method),
-      explanation: chosen ? `${chosen.explanation} ${result.explanation}` : result.explanation,
+      method: String(result.parametersChosen.method ?? method),
+      explanation: result.explanation,
     }
   })
   const pseudo = pseudoLabels(

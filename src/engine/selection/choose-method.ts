@@ -1,11 +1,13 @@
 import type { Decoder, DecoderParameters } from '../decoder.ts'
 import { throwIfAborted } from '../errors.ts'
 import type { WeightArrays } from '../gcn/parameters.ts'
-import { shorterLists } from '../knn/sub-lists.ts'
+import { knn } from '../knn/knn.ts'
+import { selectRows, shorterLists } from '../knn/sub-lists.ts'
 import { JOIN_FROM } from '../methods/infomap.ts'
 import type { DataFacts } from '../methods/method.ts'
 import { methods, trainableMethods } from '../methods.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
+import type { PartlyLabelled } from './company.ts'
 import { type Contender, type Standing, standingOf } from './contender.ts'
 
 /** What `auto` has settled on, and what it goes by. */
@@ -22,6 +24,8 @@ export interface MethodChoice {
 /** Where no labels say otherwise: the method that needs none. */
 export const LABEL_FREE_METHOD = 'INFOMAP'
 const LABEL_FREE_PARAMETERS: DecoderParameters = { joinFrom: JOIN_FROM }
+/** Neighbours that a run without a model looks at: the paper's K = 80, which counts the vertex itself. */
+const LABEL_FREE_K = 79
 
 /** Value of the parameter `space` where the embedding is seen through the learned metric. */
 export const LEARNED_SPACE = 'learned'
@@ -37,14 +41,10 @@ const METRIC_SETTINGS: Readonly<Record<string, readonly DecoderParameters[]>> = 
 /** Difference in the mean of both F, beyond which a simpler method no longer passes for as good as the best. */
 const MOST_FORGIVEN = 0.01
 
-/** The labelled part of a data set, ready to be clustered. */
-export interface LabelledSet {
-  /** L2-normalised rows, float32 [n, d]. */
-  readonly features: Matrix
-  /** int32 [n], none below 0. */
-  readonly labels: Labels
-  /** Exact lists over these rows, long enough for every setting. */
-  readonly lists: NeighbourLists
+/** The labelled part of a data set, ready to be clustered; lists are exact over its rows, and long enough for every setting. */
+export interface LabelledSet extends PartlyLabelled {
+  /** The labelled rows without their company; absent where all are labelled. */
+  readonly alone?: PartlyLabelled
   /** Identities held out in each fold. */
   readonly folds: readonly ReadonlySet<number>[]
   readonly seed: number
@@ -52,14 +52,15 @@ export interface LabelledSet {
 
 /** Neighbour counts worth trying for settings that name none: about an identity's, and the most there are. */
 export function neighbourCounts({ labels, lists }: Pick<LabelledSet, 'labels' | 'lists'>): number[] {
-  const identities = new Set(labels).size
-  const own = Math.max(4, Math.min(lists.k, Math.round(labels.length / identities) - 1))
+  const { known, identities } = countKnown(labels)
+  const own = Math.max(4, Math.min(lists.k, Math.round(known / identities) - 1))
   return [...new Set([own, 4 * own, lists.k].map((k) => Math.min(k, lists.k)))].sort((a, b) => b - a)
 }
 
 /** Contenders that need no training, each with its settings for this set. */
 export function plainContenders(set: LabelledSet, only?: readonly string[], control: Control = {}): Contender[] {
   const facts = factsOf(set)
+  const { alone } = set
   return methods
     .filter(({ name }) => !only || only.includes(name))
     .map((method): Contender => {
@@ -71,12 +72,11 @@ export function plainContenders(set: LabelledSet, only?: readonly string[], cont
           ? method.settings(facts)
           : withNeighbourCounts(method.settings(facts), neighbourCounts(set)),
         partition: (setting) => {
-          if (last?.setting !== setting) {
-            const input = { ...set, lists: listsFor(set.lists, setting), parameters: setting }
-            last = { setting, labels: method.decode(input, control).then(({ labels }) => labels) }
-          }
+          if (last?.setting !== setting) last = { setting, labels: partitionOf(method.decode, set, setting, control) }
           return last.labels
         },
+        partitionAlone:
+          alone && ((setting) => partitionOf(method.decode, { ...alone, seed: set.seed }, setting, control)),
       }
     })
     .filter(({ settings }) => settings.length > 0)
@@ -101,6 +101,7 @@ export async function metricContenders(
   trainWithin: (name: string, fold: number) => Promise<WeightArrays>,
   control: Control = {},
 ): Promise<Contender[]> {
+  const { alone } = set
   const contenders: Contender[] = []
   if (spaces.length < set.folds.length) return contenders
   for (const name of Object.keys(METRIC_SETTINGS).filter((name) => only.includes(name))) {
@@ -119,11 +120,15 @@ export async function metricContenders(
       settings: METRIC_SETTINGS[name]
         .filter(({ k }) => typeof k !== 'number' || k <= set.lists.k)
         .map((setting) => ({ k: set.lists.k, ...setting, space: LEARNED_SPACE })),
-      partition: async ({ space: _, ...parameters }, fold) => {
-        const lists = listsFor(spaces[fold].lists, parameters)
-        const { labels } = await decoders[fold]({ ...spaces[fold], lists, parameters, seed: set.seed }, control)
-        return labels
-      },
+      partition: ({ space: _, ...parameters }, fold) =>
+        partitionOf(decoders[fold], { ...spaces[fold], seed: set.seed }, parameters, control),
+      partitionAlone:
+        alone &&
+        (async ({ space: _, ...parameters }, fold) => {
+          const features = selectRows(spaces[fold].features, Int32Array.from(alone.labels.keys()))
+          const lists = await knn(features, alone.lists.k, { signal: control.signal })
+          return partitionOf(decoders[fold], { features, lists, seed: set.seed }, parameters, control)
+        }),
     })
   }
   return contenders
@@ -137,6 +142,7 @@ export async function learnedContenders(
   control: Control = {},
 ): Promise<Contender[]> {
   const facts = factsOf(set)
+  const { alone } = set
   const contenders: Contender[] = []
   for (const method of trainableMethods.filter(({ name }) => only.includes(name))) {
     const decoders: Decoder[] = []
@@ -148,16 +154,29 @@ export async function learnedContenders(
       name: method.name,
       isLearned: true,
       settings: withNeighbourCounts(method.settings(facts), neighbourCounts(set)),
-      partition: async (setting, fold) => {
-        const { labels } = await decoders[fold](
-          { ...set, lists: listsFor(set.lists, setting), parameters: setting },
-          control,
-        )
-        return labels
-      },
+      partition: (setting, fold) => partitionOf(decoders[fold], set, setting, control),
+      partitionAlone:
+        alone && ((setting, fold) => partitionOf(decoders[fold], { ...alone, seed: set.seed }, setting, control)),
     })
   }
   return contenders
+}
+
+/** What a run without a model does. */
+export function labelFreeContender(set: LabelledSet, control: Control = {}): Contender {
+  const [contender] = plainContenders(set, [LABEL_FREE_METHOD], control)
+  return { ...contender, settings: [{ ...LABEL_FREE_PARAMETERS, k: LABEL_FREE_K }] }
+}
+
+/** One partition of some rows, by the first neighbours where the parameters say how many. */
+async function partitionOf(
+  decode: Decoder,
+  { features, lists, seed }: Pick<LabelledSet, 'features' | 'lists' | 'seed'>,
+  parameters: DecoderParameters,
+  control: Control,
+): Promise<Labels> {
+  const { labels } = await decode({ features, lists: listsFor(lists, parameters), parameters, seed }, control)
+  return labels
 }
 
 /**
@@ -166,12 +185,14 @@ export async function learnedContenders(
  *
  * @param contenders the simplest first
  * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E; they count as the least simple
+ * @param labelFree taken instead unless the choice is better by more than one standard error over the folds
  */
 export async function chooseMethod(
   set: LabelledSet,
   contenders: readonly Contender[],
   measured: readonly Standing[] = [],
   control: Control = {},
+  labelFree?: Contender,
 ): Promise<MethodChoice & { readonly standings: readonly Standing[] }> {
   const standings: Standing[] = []
   for (const [i, contender] of contenders.entries()) {
@@ -187,13 +208,31 @@ export async function chooseMethod(
     best.score - standing.score <= Math.min(MOST_FORGIVEN, noiseOf(best, standing))
   const first = standings.find(isAsGood) ?? best
   const heldOut = set.folds.reduce((sum, fold) => sum + fold.size, 0)
+  const { known, identities } = countKnown(set.labels)
+  const among = set.alone ? `, among ${set.labels.length - known} rows without a label` : ''
+  const free = labelFree && (await standingOf(labelFree, set.labels, set.folds, control))
+  if (free && first.score - free.score <= noiseOf(first, free)) {
+    const { method, parameters, score } = free
+    // A run that names the method gets these parameters as well: its row is theirs.
+    const others = ranked.flatMap(({ standing }) => (isSameRow(standing, free) ? [] : [standing]))
+    return {
+      method,
+      parameters,
+      rows: set.labels.length,
+      table: [free, ...others].map(({ method, parameters, score }) => ({ method, parameters, score })),
+      explanation:
+        `Measured on ${heldOut} held-out identities out of ${identities}${among}: ${method} as without labels, with a mean of pairwise ` +
+        `and BCubed F of ${percent(score)}; labels teach no better within the noise: ${first.method} has ${percent(first.score)}, of ${standings.length} methods.`,
+      standings: [...standings, free],
+    }
+  }
   return {
     method: first.method,
     parameters: first.parameters,
     rows: set.labels.length,
     table: ranked.map(({ standing: { method, parameters, score } }) => ({ method, parameters, score })),
     explanation:
-      `Chosen on ${heldOut} held-out identities out of ${new Set(set.labels).size}: ${first.method}${inWords(first.parameters)} ` +
+      `Chosen on ${heldOut} held-out identities out of ${identities}${among}: ${first.method}${inWords(first.parameters)} ` +
       (first === best
         ? `has the best mean of pairwise and BCubed F, ${percent(first.score)}` +
           (second ? `; next is ${second.method} with ${percent(second.score)}, of ${standings.length} methods.` : '.')
@@ -214,8 +253,15 @@ export function labelFreeChoice(): MethodChoice {
   }
 }
 
+/** In company as many classes as there would be if all were as large as those that are known. */
 export function factsOf({ labels, lists }: Pick<LabelledSet, 'labels' | 'lists'>): DataFacts {
-  return { n: labels.length, k: lists.k, classes: new Set(labels).size }
+  const { known, identities } = countKnown(labels)
+  return { n: labels.length, k: lists.k, classes: Math.round((identities * labels.length) / known) }
+}
+
+function countKnown(labels: Labels): { known: number; identities: number } {
+  const known = labels.filter((label) => label >= 0)
+  return { known: known.length, identities: new Set(known).size }
 }
 
 /** Settings that name no `k` are tried with each of these; those that do, as they are. */
@@ -247,6 +293,8 @@ function noiseOf(a: Standing, b: Standing): number {
   const variance = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1)
   return Math.sqrt(variance / n)
 }
+
+const isSameRow = (a: Standing, b: Standing) => a.method === b.method && a.parameters.space === b.parameters.space
 
 function inWords(parameters: DecoderParameters): string {
   const named = Object.entries(parameters).map(([name, value]) => `${name} ${value}`)

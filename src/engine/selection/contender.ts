@@ -2,6 +2,7 @@ import type { DecoderParameters } from '../decoder.ts'
 import { throwIfAborted } from '../errors.ts'
 import { heldOutScores } from '../metrics/held-out.ts'
 import { meanF } from '../metrics/score.ts'
+import { asStrangers } from '../metrics/strangers.ts'
 import { nextTurn } from '../next-turn.ts'
 import type { Control, Labels } from '../types.ts'
 
@@ -16,6 +17,8 @@ export interface Contender {
    * @returns the same for every fold where nothing is learnt
    */
   readonly partition: (setting: DecoderParameters, fold: number) => Promise<Labels>
+  /** The same of the labelled rows without company; absent where they have none. */
+  readonly partitionAlone?: (setting: DecoderParameters, fold: number) => Promise<Labels>
   /** True where each fold has its own trained weights. Settings of the others are chosen on all identities. */
   readonly isLearned?: boolean
 }
@@ -38,6 +41,8 @@ export interface Standing {
  *
  * The score is cross-fitted: a fold is judged with the setting that does best on the other folds, so that a method with
  * many settings gains nothing by luck. With one fold there is nothing to cross, and the best setting's own score stands.
+ *
+ * @param labels int32 [n]; below 0 = not known, a stranger to every class
  */
 export async function standingOf(
   contender: Contender,
@@ -47,17 +52,21 @@ export async function standingOf(
 ): Promise<Standing> {
   const scores: number[][] = []
   const overall: number[] = []
+  const truth = asStrangers(labels)
+  const isKnown = new Set(labels.filter((label) => label >= 0))
   for (const setting of contender.settings) {
     throwIfAborted(signal)
     await nextTurn()
     const row: number[] = []
     for (const [fold, heldOut] of folds.entries()) {
       const predicted = await contender.partition(setting, fold)
-      row.push(meanF(heldOutScores(predicted, labels, (label) => heldOut.has(label))))
+      row.push(meanF(heldOutScores(predicted, truth, (label) => heldOut.has(label))))
     }
     scores.push(row)
     overall.push(
-      contender.isLearned ? mean(row) : meanF(heldOutScores(await contender.partition(setting, 0), labels, () => true)),
+      contender.isLearned
+        ? mean(row)
+        : meanF(heldOutScores(await contender.partition(setting, 0), truth, (label) => isKnown.has(label))),
     )
   }
   const bestWithout = (fold: number) =>

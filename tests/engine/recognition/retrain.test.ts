@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  chooseAcrossSpaces,
   clusterVertices,
   embeddingHead,
   embedSamples,
@@ -20,6 +21,7 @@ const steps: RetrainSteps = {
   embed: ({ model, samples }, control) => embedSamples(model, samples, control),
   train: async ({ features, embedderId }) =>
     ({ model: standInModel(features.cols, embedderId) }) as Awaited<ReturnType<RetrainSteps['train']>>,
+  choose: (given, control) => chooseAcrossSpaces({ ...given, contenders: ['INFOMAP', 'THRESHOLD'] }, control),
   cluster: ({ model: _, ...input }, control) =>
     clusterVertices({ ...input, method: 'INFOMAP', parameters: { k: 5 } }, control),
 }
@@ -60,6 +62,9 @@ describe('retraining on labels and pseudo-labels', () => {
     expect([...phases].filter((phase) => /^(train|embed)/.test(phase))).toEqual([
       'train_first',
       'embed_labelled',
+      // Halves of the labelled identities, to choose by what clusters.
+      'train_half',
+      'embed_half',
       'embed_unlabelled',
       'train_final',
     ])
