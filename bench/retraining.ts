@@ -16,7 +16,6 @@ import { clusterMethods, convolutionalBackbone, EngineError, embeddingHead } fro
 import { emojiPictures } from './retraining/emoji-pictures.ts'
 import {
   armName,
-  clusteringModel,
   correctedArm,
   firstModel,
   pseudoArm,
@@ -83,8 +82,6 @@ const settings: Settings = {
 async function* unitsOf(seed: Seed): AsyncGenerator<string> {
   await firstModel(seed)
   yield 'labels only'
-  await clusteringModel(seed)
-  yield 'clustering model'
   const main = mainMethods[0]
   const arm = async (name: string, method: string, count: number, options?: Parameters<typeof pseudoArm>[4]) => {
     await pseudoArm(seed, name, method, count, options)

@@ -26,7 +26,6 @@ import {
   selectSamples,
   trainClusteringModel,
   trainRecognition,
-  withChoice,
 } from '../../src/engine/index.ts'
 import { createRng } from '../../src/engine/rng.ts'
 import type { LabelledPictures } from './pictures.ts'
@@ -95,7 +94,7 @@ export async function firstModel(seed: Seed): Promise<RecognitionModel> {
 }
 
 /** Step 2: embeddings by the first model, and the clustering model of the labelled part. */
-export async function clusteringModel(seed: Seed) {
+async function clusteringModel(seed: Seed) {
   const { store, split, pictures, settings } = seed
   if (!store.has('clustering.bin')) {
     const features = await embedSamples(await firstModel(seed), selectSamples(pictures, split.L))
@@ -114,11 +113,20 @@ export async function clusteringModel(seed: Seed) {
     })
     store.writeBytes('clustering.bin', encodeModel(model))
   }
-  return withChoice(decodeModel(store.readBytes('clustering.bin')), await choiceOf(seed))
+  return decodeModel(store.readBytes('clustering.bin'))
 }
 
 /** Methods that AUTO does not choose among: what they learn and their parameters come from L as well, in a model of their own. */
 const NOT_AMONG_CONTENDERS = ['K_MEANS', 'SPECTRAL', 'MEAN_SHIFT', 'CDP_VOTED', 'L_GCN', 'LTC']
+
+/** What a method is run with: a model, or parameters alone where it needs no more. The clusters are the same either way. */
+async function runWith(seed: Seed, method: string) {
+  const choice = await choiceOf(seed)
+  const row = method === 'AUTO' ? choice : choice.table.find((row) => row.method === method)
+  return row
+    ? { method: row.method, parameters: row.parameters, note: method === 'AUTO' ? row.method : '' }
+    : { method, model: await modelOf(seed, method) }
+}
 
 async function modelOf(seed: Seed, method: string) {
   if (!NOT_AMONG_CONTENDERS.includes(method)) return clusteringModel(seed)
@@ -193,19 +201,19 @@ export async function clustered(seed: Seed, method: string, parts: number): Prom
   const { store, settings } = seed
   const name = `clusters ${method} ${parts}`
   if (!store.has(`${name}.json`)) {
-    const model = await modelOf(seed, method)
+    const { note = '', ...by } = await runWith(seed, method)
     const features = await unlabelledFeatures(seed, parts)
     const rows = unlabelledRows(seed, parts)
     const isTold = TOLD_THE_COUNT.includes(method)
     const truth = truthOf(seed, rows)
     const started = performance.now()
     const result = await clusterVertices({
+      ...by,
       features,
-      method,
-      model,
       embedderId: 'first',
       seed: seed.seed,
       parameters: {
+        ...by.parameters,
         minProbability: settings.minProbability,
         ...(isTold && { clusterCount: new Set(truth).size }),
       },
@@ -214,11 +222,7 @@ export async function clustered(seed: Seed, method: string, parts: number): Prom
       labels: [...result.labels],
       parent: [...result.parent],
       parentProbability: [...result.parentProbability],
-      note: isTold
-        ? 'told the true number of clusters'
-        : method === 'AUTO'
-          ? String(result.parametersChosen.method)
-          : '',
+      note: isTold ? 'told the true number of clusters' : note,
       seconds: (performance.now() - started) / 1000,
       scores: evaluateClustering(result.labels, truth),
     })
