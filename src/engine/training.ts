@@ -96,7 +96,7 @@ export interface TrainingInput {
   readonly labels: Labels
   /**
    * Rows without a label keep the labelled ones company while thresholds and methods are measured, as they do in a run; of many, a
-   * sample by seed: 2,000, and up to 5,000 where as many are labelled. Default false: they are left out.
+   * sample by seed: 1,000, and up to 5,000 where as many are labelled. Default false: they are left out.
    */
   readonly inCompany?: boolean
   /** Kept in the model, which is of no use with vectors of another embedder. */
@@ -288,7 +288,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       ...plainContenders(set, wanted, { signal: control.signal }),
     ].sort((a, b) => simplicityRank(a) - simplicityRank(b))
     const labelFree = company && labelFreeContender(set, { signal: control.signal })
-    const choice = await chooseMethod(set, contenders, treeStandings(), control, labelFree)
+    const choice = await chooseMethod(set, contenders, treeStandings(), control, { labelFree })
     const all = labelFree ? [...contenders, labelFree] : contenders
     return { choice, chosen: all.find(({ settings }) => settings.includes(choice.parameters)) }
   })

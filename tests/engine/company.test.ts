@@ -43,10 +43,10 @@ describe('company', () => {
     return { features: own, labels: rows.map((row) => labels[row]), lists: await knn(own, 10) }
   }
 
-  it('is a sample of at most 2,000 where few are labelled, after the labelled rows, the same for a seed', async () => {
+  it('is a sample of at most 1,000 where few are labelled, after the labelled rows, the same for a seed', async () => {
     const known = await alone()
     const first = await inCompany(known, features, labels, 1)
-    expect(first?.features.rows).toBe(200 + 2000)
+    expect(first?.features.rows).toBe(200 + 1000)
     expect(first?.labels.subarray(0, 200)).toEqual(known.labels)
     expect(first?.labels.subarray(200).every((label) => label === -1)).toBe(true)
     expect(isSame(first?.features.data.subarray(0, 1600), known.features.data)).toBe(true)
@@ -79,14 +79,14 @@ describe('going by labels, or by what needs none', () => {
 
   it('takes what labels teach where it is better by more than one standard error', async () => {
     const free = gives('INFOMAP', () => alone)
-    const { method } = await chooseMethod(await set(), [gives('HAC', wrongIn([]))], [], {}, free)
+    const { method } = await chooseMethod(await set(), [gives('HAC', wrongIn([]))], [], {}, { labelFree: free })
     expect(method).toBe('HAC')
   })
 
   it('does as a run without labels where it is better in one fold of four only, and says so', async () => {
     // Better by 1/4 on average, with a standard error of 1/4.
     const free = gives('INFOMAP', wrongIn([2]))
-    const choice = await chooseMethod(await set(), [gives('HAC', wrongIn([]))], [], {}, free)
+    const choice = await chooseMethod(await set(), [gives('HAC', wrongIn([]))], [], {}, { labelFree: free })
     expect(choice.method).toBe('INFOMAP')
     expect(choice.explanation).toMatch(
       /INFOMAP as without labels.*labels teach no better within the noise: HAC has 100.0/,
@@ -98,7 +98,7 @@ describe('going by labels, or by what needs none', () => {
   it('the row of that method is what a run without a model does, whatever was tuned', async () => {
     const all = await set()
     const free = labelFreeContender(all)
-    const choice = await chooseMethod(all, plainContenders(all, ['INFOMAP']), [], {}, free)
+    const choice = await chooseMethod(all, plainContenders(all, ['INFOMAP']), [], {}, { labelFree: free })
     const rows = choice.table.filter(({ method }) => method === 'INFOMAP')
     expect(rows).toHaveLength(1)
     expect(rows[0]?.parameters).toEqual({ joinFrom: 40, k: 79 })

@@ -1,6 +1,7 @@
 import { knn } from '../knn/knn.ts'
 import { normalizeRows } from '../knn/normalize-rows.ts'
 import { methods, offeredContenders } from '../methods.ts'
+import { geometricF } from '../metrics/score.ts'
 import type { Control, Labels, Matrix } from '../types.ts'
 import {
   chooseMethod,
@@ -30,14 +31,13 @@ export interface AcrossSpacesInput {
 }
 
 const LONGEST_LISTS = 79
-/** Numbers of neighbours that are closer to each other are not worth measuring both. */
-const LEAST_STEP = 1.5
 
 /**
  * The method without training, and its parameters, that do best over several spaces of embeddings, each measured on identities of its own
  * in the company of rows without a label. What is chosen is for one more space, in which no labelled identity is unseen.
  *
- * Each space is a fold: it is judged with the parameters that the others choose.
+ * Each space is a fold: it is judged with the parameters that the others choose. What is wanted is lessons, so that a partition has to
+ * do well by both F.
  */
 export async function chooseAcrossSpaces(
   { spaces, contenders: wanted, seed }: AcrossSpacesInput,
@@ -55,7 +55,7 @@ export async function chooseAcrossSpaces(
   // One grid for all spaces, so that settings can be compared from space to space.
   const [{ features, lists }] = seen
   const facts = { ...factsOf({ labels, lists }), n: features.rows }
-  const counts = neighbourCounts({ labels, lists }).filter((k, i, all) => i === 0 || all[i - 1] >= LEAST_STEP * k)
+  const counts = neighbourCounts({ labels, lists })
   const offered = wanted ?? offeredContenders(features.rows)
   const bySpace = seen.map((rows): Contender[] => plainContenders({ ...rows, folds, seed }, offered, control))
   const contenders = bySpace[0].flatMap(({ name }): Contender[] => {
@@ -78,6 +78,7 @@ export async function chooseAcrossSpaces(
     ]
   })
   const set: LabelledSet = { ...seen[0], labels, folds, seed, alone: seen[0] }
-  const { standings: _, ...choice } = await chooseMethod(set, contenders, [], control)
+  const rule = { scoreOf: geometricF, scoreName: 'geometric mean of pairwise and BCubed F' }
+  const { standings: _, ...choice } = await chooseMethod(set, contenders, [], control, rule)
   return { ...choice, rows: features.rows }
 }

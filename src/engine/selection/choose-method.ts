@@ -6,6 +6,7 @@ import { selectRows, shorterLists } from '../knn/sub-lists.ts'
 import { JOIN_FROM } from '../methods/infomap.ts'
 import type { DataFacts } from '../methods/method.ts'
 import { methods, trainableMethods } from '../methods.ts'
+import { type BothF, meanF } from '../metrics/score.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
 import type { PartlyLabelled } from './company.ts'
 import { type Contender, type Standing, standingOf } from './contender.ts'
@@ -54,7 +55,9 @@ export interface LabelledSet extends PartlyLabelled {
 export function neighbourCounts({ labels, lists }: Pick<LabelledSet, 'labels' | 'lists'>): number[] {
   const { known, identities } = countKnown(labels)
   const own = Math.max(4, Math.min(lists.k, Math.round(known / identities) - 1))
-  return [...new Set([own, 4 * own, lists.k].map((k) => Math.min(k, lists.k)))].sort((a, b) => b - a)
+  // Among many rows that are not known, two numbers must do: there is more to cluster.
+  const wanted = known < labels.length ? [own, lists.k] : [own, 4 * own, lists.k]
+  return [...new Set(wanted.map((k) => Math.min(k, lists.k)))].sort((a, b) => b - a)
 }
 
 /** Contenders that need no training, each with its settings for this set. */
@@ -179,25 +182,32 @@ async function partitionOf(
   return labels
 }
 
+/** What a choice goes by. */
+export interface ChoiceRule {
+  /** Taken unless the choice is better by more than one standard error over the folds. Default: the choice stands. */
+  readonly labelFree?: Contender
+  readonly scoreOf?: (scores: BothF) => number
+  readonly scoreName?: string
+}
+
 /**
  * The contender that does best on identities it has not seen; of those that are as good within one standard error over the folds,
  * and within a point, the one that is named first.
  *
  * @param contenders the simplest first
  * @param measured standings that were found elsewhere, such as those of GCN-V and GCN-V+E; they count as the least simple
- * @param labelFree taken instead unless the choice is better by more than one standard error over the folds
  */
 export async function chooseMethod(
   set: LabelledSet,
   contenders: readonly Contender[],
   measured: readonly Standing[] = [],
   control: Control = {},
-  labelFree?: Contender,
+  { labelFree, scoreOf = meanF, scoreName = 'mean of pairwise and BCubed F' }: ChoiceRule = {},
 ): Promise<MethodChoice & { readonly standings: readonly Standing[] }> {
   const standings: Standing[] = []
   for (const [i, contender] of contenders.entries()) {
     control.onProgress?.({ phase: 'choose_method', completed: i, total: contenders.length })
-    standings.push(await standingOf(contender, set.labels, set.folds, control))
+    standings.push(await standingOf(contender, set.labels, set.folds, control, scoreOf))
   }
   standings.push(...measured)
   const ranked = standings.map((standing, i) => ({ standing, i }))
@@ -210,7 +220,7 @@ export async function chooseMethod(
   const heldOut = set.folds.reduce((sum, fold) => sum + fold.size, 0)
   const { known, identities } = countKnown(set.labels)
   const among = set.alone ? `, among ${set.labels.length - known} rows without a label` : ''
-  const free = labelFree && (await standingOf(labelFree, set.labels, set.folds, control))
+  const free = labelFree && (await standingOf(labelFree, set.labels, set.folds, control, scoreOf))
   if (free && first.score - free.score <= noiseOf(first, free)) {
     const { method, parameters, score } = free
     // A run that names the method gets these parameters as well: its row is theirs.
@@ -221,8 +231,8 @@ export async function chooseMethod(
       rows: set.labels.length,
       table: [free, ...others].map(({ method, parameters, score }) => ({ method, parameters, score })),
       explanation:
-        `Measured on ${heldOut} held-out identities out of ${identities}${among}: ${method} as without labels, with a mean of pairwise ` +
-        `and BCubed F of ${percent(score)}; labels teach no better within the noise: ${first.method} has ${percent(first.score)}, of ${standings.length} methods.`,
+        `Measured on ${heldOut} held-out identities out of ${identities}${among}: ${method} as without labels, with a ${scoreName} of ` +
+        `${percent(score)}; labels teach no better within the noise: ${first.method} has ${percent(first.score)}, of ${standings.length} methods.`,
       standings: [...standings, free],
     }
   }
@@ -234,9 +244,9 @@ export async function chooseMethod(
     explanation:
       `Chosen on ${heldOut} held-out identities out of ${identities}${among}: ${first.method}${inWords(first.parameters)} ` +
       (first === best
-        ? `has the best mean of pairwise and BCubed F, ${percent(first.score)}` +
+        ? `has the best ${scoreName}, ${percent(first.score)}` +
           (second ? `; next is ${second.method} with ${percent(second.score)}, of ${standings.length} methods.` : '.')
-        : `with a mean of pairwise and BCubed F of ${percent(first.score)} is as good as ${best.method} with ` +
+        : `with a ${scoreName} of ${percent(first.score)} is as good as ${best.method} with ` +
           `${percent(best.score)} within the noise, and simpler; ${standings.length} methods were measured.`),
     standings,
   }

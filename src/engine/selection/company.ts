@@ -5,10 +5,10 @@ import { createRng } from '../rng.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
 
 /**
- * Rows without a label that keep the labelled ones company, at most: at least the first number, and up to the second where as many are
- * labelled. More would be closer to a run and take longer.
+ * Rows without a label that keep the labelled ones company, at most: the first number, or as many as are labelled, up to the second. More
+ * would be closer to a run and take longer.
  */
-const MOST_COMPANY = { fewLabelled: 2_000, manyLabelled: 5_000 }
+const MOST_COMPANY = { fewLabelled: 1_000, manyLabelled: 5_000 }
 /** Neighbours that a run without a model looks at. */
 const LONGEST_LISTS = 79
 

@@ -1,7 +1,7 @@
 import type { DecoderParameters } from '../decoder.ts'
 import { throwIfAborted } from '../errors.ts'
 import { heldOutScores } from '../metrics/held-out.ts'
-import { meanF } from '../metrics/score.ts'
+import { type BothF, meanF } from '../metrics/score.ts'
 import { asStrangers } from '../metrics/strangers.ts'
 import { nextTurn } from '../next-turn.ts'
 import type { Control, Labels } from '../types.ts'
@@ -28,7 +28,7 @@ export interface Standing {
   readonly method: string
   /** Best over all folds, or over all identities where nothing is learnt. */
   readonly parameters: DecoderParameters
-  /** Mean of pairwise and BCubed F over held-out identities, each fold with the setting that the other folds chose. */
+  /** Mean of pairwise and BCubed F, or what else was asked for, over held-out identities, each fold with the setting that the other folds chose. */
   readonly score: number
   /** The same fold by fold. */
   readonly byFold: readonly number[]
@@ -43,12 +43,14 @@ export interface Standing {
  * many settings gains nothing by luck. With one fold there is nothing to cross, and the best setting's own score stands.
  *
  * @param labels int32 [n]; below 0 = not known, a stranger to every class
+ * @param scoreOf what is gone by. Default the mean of both F
  */
 export async function standingOf(
   contender: Contender,
   labels: Labels,
   folds: readonly ReadonlySet<number>[],
   { signal }: Control = {},
+  scoreOf: (scores: BothF) => number = meanF,
 ): Promise<Standing> {
   const scores: number[][] = []
   const overall: number[] = []
@@ -60,13 +62,13 @@ export async function standingOf(
     const row: number[] = []
     for (const [fold, heldOut] of folds.entries()) {
       const predicted = await contender.partition(setting, fold)
-      row.push(meanF(heldOutScores(predicted, truth, (label) => heldOut.has(label))))
+      row.push(scoreOf(heldOutScores(predicted, truth, (label) => heldOut.has(label))))
     }
     scores.push(row)
     overall.push(
       contender.isLearned
         ? mean(row)
-        : meanF(heldOutScores(await contender.partition(setting, 0), truth, (label) => isKnown.has(label))),
+        : scoreOf(heldOutScores(await contender.partition(setting, 0), truth, (label) => isKnown.has(label))),
     )
   }
   const bestWithout = (fold: number) =>

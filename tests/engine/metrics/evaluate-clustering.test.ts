@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { contingency } from '../../../src/engine/metrics/contingency.ts'
 import { evaluateClustering } from '../../../src/engine/metrics/evaluate-clustering.ts'
 import { heldOutScores } from '../../../src/engine/metrics/held-out.ts'
+import { geometricF, meanF } from '../../../src/engine/metrics/score.ts'
 import { createRng } from '../../../src/engine/rng.ts'
 
 const of = (...values: number[]) => Int32Array.from(values)
@@ -124,6 +125,17 @@ describe('clustering scores', () => {
     expect(bcubed.recall).toBe(0.5)
     expect(contingency(predicted, truth).cellCount).toEqual(Float64Array.of(half, half))
   })
+})
+
+it('one giant cluster beside singletons is nothing by the geometric mean of both F', () => {
+  const truth = Int32Array.from({ length: 200 }, (_, v) => v >> 2)
+  const giant = truth.map((_, v) => (v < 100 ? 0 : v))
+  const scores = evaluateClustering(giant, truth)
+  expect(meanF(scores)).toBeGreaterThan(0.15)
+  expect(geometricF(scores)).toBeLessThan(0.15)
+  expect(geometricF(evaluateClustering(truth, truth))).toBe(1)
+  // With no right pair at all it is 0, whatever BCubed says.
+  expect(geometricF(evaluateClustering(Int32Array.from(truth.keys()), truth))).toBe(0)
 })
 
 describe('held-out scores', () => {
