@@ -7,6 +7,7 @@ import { type DecisionState, type Plan, placesAfter, planDecision } from './deci
 import { readDecisionState } from './decision-state.ts'
 import { countMoved, type DecisionActor, writeDecision } from './decision-write.ts'
 import { DomainError, notFound } from './errors.ts'
+import { encodeId } from './global-id.ts'
 import { newId } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { findNeedlessTasks } from './needless-tasks.ts'
@@ -82,7 +83,7 @@ async function checkRevisions(
       ORDER BY d."ledgerRevision" DESC LIMIT ${MAX_INTERVENING}`
     throw new DomainError(
       'STALE_REVISION',
-      `identity ${now.name ?? identityId} is at revision ${now.revision}: you saw ${revision}; reload it and decide again`,
+      `identity ${now.name ?? encodeId('Identity', { projectId, id: identityId })} is at revision ${now.revision}: you saw ${revision}; reload it and decide again`,
       {
         path: ['input', 'expectedRevisions', String(i), 'revision'],
         projectId,

@@ -24,6 +24,8 @@ export interface DomainErrorDetail {
   /** LEASE_LOST: the task. */
   taskId?: string
   projectId?: string
+  /** NOT_FOUND: what was looked for. */
+  rowId?: string
   /** RATE_LIMITED: when to come back. */
   retryAfterSeconds?: number
 }
@@ -40,9 +42,12 @@ export class DomainError extends Error {
   }
 }
 
-/** What is not there and what the caller may not see look the same. */
+/**
+ * What is not there and what the caller may not see look the same. The row's id is for the log: clients know ids that the
+ * API has made of it, and could do nothing with this one.
+ */
 export function notFound(what: string, id: string): DomainError {
-  return new DomainError('NOT_FOUND', `${what} not found: ${id}`)
+  return new DomainError('NOT_FOUND', `${what} not found: it is not there, or not for you to see`, { rowId: id })
 }
 
 export function invalid(message: string, ...path: string[]): DomainError {

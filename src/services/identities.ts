@@ -158,7 +158,7 @@ function planRow(
   if (identity.revision !== expectedRevision) {
     throw new DomainError(
       'STALE_REVISION',
-      `identity ${identity.name ?? identityId} is at revision ${identity.revision}: you saw ${expectedRevision}`,
+      `identity ${identity.name ?? '(without a name)'} is at revision ${identity.revision}: you saw ${expectedRevision}`,
       { currentRevision: identity.revision },
     )
   }

@@ -76,8 +76,11 @@ export async function receiveUpload(app: App, { projectId, id }: Ref, content: R
   content.once('error', (error) => exact.destroy(error))
   const { key: fileKey } = await app.files.put(content.pipe(exact))
   await app.prisma.$transaction(async (tx) => {
+    const [before] = await tx.$queryRaw<{ fileKey: string | null }[]>`
+      /* receiveUpload */ SELECT "fileKey" FROM "Upload"
+      WHERE "projectId" = ${projectId}::uuid AND "id" = ${id}::uuid FOR UPDATE`
     // Sent twice with other bytes: the first ones are nobody's now.
-    if (upload.fileKey && upload.fileKey !== fileKey) await noteTemporaryFile(tx, projectId, upload.fileKey, id)
+    if (before?.fileKey && before.fileKey !== fileKey) await noteTemporaryFile(tx, projectId, before.fileKey, id)
     await tx.upload.update({ where, data: { fileKey } })
   })
 }
