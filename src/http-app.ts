@@ -136,6 +136,8 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
+    // Our own handler stops everything in its order; Apollo's would send the signal again when it has stopped, and end the process.
+    stopOnTerminationSignals: false,
     hideSchemaDetailsFromClientErrors: false,
     includeStacktraceInErrorResponses: false,
     persistedQueries: { cache: persistedQueryCache(documents) },

@@ -26,6 +26,8 @@ afterAll(() => {
 async function start(): Promise<{ url: string; token: string; ended: Promise<number | null> }> {
   const env = {
     ...process.env,
+    // As it runs for real: some libraries install no signal handlers where NODE_ENV is test.
+    NODE_ENV: 'production',
     TRIBUTARY_DATA_DIR: folder,
     IMPORT_ROOTS: folder,
     PORT: '0',
