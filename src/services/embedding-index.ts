@@ -37,13 +37,6 @@ export async function enqueueSpaceIndex(
   )
 }
 
-/**
- * Candidates for the links of a row while the graph is built. pgvector's own 64 lose their way among a million rows: once the
- * nearest 64 of a row all are of its own family, no links lead from family to family, and no search repairs that.
- */
-const MANY_ROWS = 250_000
-const candidatesOf = (rows: number): number => (rows > MANY_ROWS ? 200 : 64)
-
 /** Memory of a vertex of the graph while it is built, beside its vector: links of a mean of 1.06 levels, and their room. */
 const BYTES_A_VERTEX = 700
 
@@ -61,7 +54,6 @@ export async function buildSpaceIndex(
   // Names are built from checked UUIDs: DDL takes no parameters.
   const name = `Embedding_hnsw_${id.replaceAll('-', '')}`
   const on = `"Embedding" USING hnsw (${indexedForm('"vector"', dimension)} halfvec_ip_ops)
-    WITH (ef_construction = ${candidatesOf(rows)})
     WHERE "projectId" = '${projectId}'::uuid AND "spaceId" = '${id}'::uuid`
   await app.indexes.build(name, on, rows * (2 * dimension + BYTES_A_VERTEX), control)
   await app.prisma.embeddingSpace.update({
