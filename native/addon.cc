@@ -157,6 +157,8 @@ struct Job {
   int32_t cancelled = 0;
   volatile int64_t* done = nullptr;
   volatile int64_t* total = nullptr;
+  /** All steps are done: what is left is to clear up, which takes seconds after large searches. */
+  bool isOver = false;
   int64_t noneDone = 0;
   std::string failure;
   int64_t badRow = -1;
@@ -257,6 +259,7 @@ void setTotal(Job& job, Search& s, int64_t total) {
 void stopWatching(Job& job) {
   std::lock_guard<std::mutex> hold(job.watch);
   job.done = job.total = nullptr;
+  job.isOver = true;
 }
 
 void searchNeighbours(Job& job, const KnnRequest& r) {
@@ -810,7 +813,8 @@ napi_value progressCall(napi_env env, napi_callback_info info) {
   double share = 0;
   if (Job* job = jobOf(env, info)) {
     std::lock_guard<std::mutex> hold(job->watch);
-    if (job->done && *job->total > 0) share = (double)*job->done / (double)*job->total;
+    if (job->isOver) share = 1;
+    else if (job->done && *job->total > 0) share = (double)*job->done / (double)*job->total;
   }
   napi_value value;
   napi_create_double(env, share, &value);
