@@ -157,7 +157,8 @@ struct Job {
   int32_t cancelled = 0;
   volatile int64_t* done = nullptr;
   volatile int64_t* total = nullptr;
-  /** All steps are done: what is left is to clear up, which takes seconds after large searches. */
+  /** The part of the whole that the steps are counted for. */
+  double from = 0, to = 1;
   bool isOver = false;
   int64_t noneDone = 0;
   std::string failure;
@@ -248,8 +249,13 @@ struct Scratches {
   }
 };
 
-void setTotal(Job& job, Search& s, int64_t total) {
+/** Products take about two thirds of an exact search, finishing the rest. */
+const double SWEEP_SHARE = 0.7;
+
+void setTotal(Job& job, Search& s, int64_t total, double from = 0, double to = 1) {
   std::lock_guard<std::mutex> hold(job.watch);
+  job.from = from;
+  job.to = to;
   s.done = 0;
   s.total = total;
   job.done = &s.done;
@@ -262,8 +268,15 @@ void stopWatching(Job& job) {
   job.isOver = true;
 }
 
+/** Counters live in searches: nobody may look at them once these are gone. */
+struct Watched {
+  Job& job;
+  ~Watched() { stopWatching(job); }
+};
+
 void searchNeighbours(Job& job, const KnnRequest& r) {
   Search s;
+  Watched watched{job};
   memset((void*)&s, 0, sizeof s);
   s.engine = r.engine;
   s.x = job.rows.at;
@@ -364,10 +377,10 @@ void searchNeighbours(Job& job, const KnnRequest& r) {
   phase(s, r.threads, [&](int) { openLists(s); });
 
   Scratches scratches(s, r.threads);
-  setTotal(job, s, sweepSteps(s));
+  setTotal(job, s, sweepSteps(s), 0, SWEEP_SHARE);
   phase(s, r.threads, [&](int t) { sweep(s, scratches.of[t]); });
-  stopWatching(job);
   if (job.cancelled) return;
+  setTotal(job, s, outputs, SWEEP_SHARE, 1);
 
   // Like rows one after the other: those of a cell, or those with like candidates. Given queries are mostly few.
   Room<int32_t> order(s.symmetric && !inCells ? outputs : 0);
@@ -814,7 +827,7 @@ napi_value progressCall(napi_env env, napi_callback_info info) {
   if (Job* job = jobOf(env, info)) {
     std::lock_guard<std::mutex> hold(job->watch);
     if (job->isOver) share = 1;
-    else if (job->done && *job->total > 0) share = (double)*job->done / (double)*job->total;
+    else if (job->done && *job->total > 0) share = job->from + (job->to - job->from) * (double)*job->done / (double)*job->total;
   }
   napi_value value;
   napi_create_double(env, share, &value);

@@ -687,6 +687,7 @@ inline void finish(Search& s, int64_t outputs, const Scratch& scratch) {
         s.similarities[o * k + i] = i < front ? keyScore(keys[i]) : 0;
       }
     }
+    take(&s.done, least(step, outputs - start));
   }
 }
 

@@ -43,6 +43,15 @@ it('counts progress over all rows and stops between blocks', async () => {
   expect(seen.at(-1)).toBe(115)
 })
 
+it('never goes back while a search is under way, nor stops at nothing while its lists are finished', async () => {
+  const many = randomRows(15_000, 64)
+  const seen: number[] = []
+  await kernels.knn(many, 40, { onProgress: ({ completed }) => seen.push(completed) })
+  expect(seen).toEqual([...seen].sort((a, b) => a - b))
+  expect(seen.at(-1)).toBe(15_000)
+  expect(seen.filter((completed) => completed > 0 && completed < 15_000).length).toBeGreaterThan(0)
+})
+
 it('measures a recall of 1 for exact lists, and less the more neighbours are wrong', async () => {
   expect(await measureRecall(kernels, x, whole, { sample: 100 })).toBe(1)
   const halved: NeighbourLists = { ...whole, similarities: whole.similarities.map((s, i) => (i % 7 < 3 ? s : -1)) }
