@@ -60,7 +60,8 @@ const endsAt = performance.now() + Number(values.minutes) * 60_000
 /** One set of pictures with what is trained on it. */
 const SETS = {
   omniglot: { edge: 20, channels: 1, share: 17, embedding: 64 },
-  emoji: { edge: 20, channels: 3, share: 60, embedding: 64 },
+  // On left-out seed 9 labels only and true labels at 9 parts gave rank-1 of 20.8 and 27.7; with 40 identities 21.9 and 26.1.
+  emoji: { edge: 20, channels: 3, share: 20, embedding: 64 },
   'omniglot-vectors': { edge: 0, channels: 0, share: 17, embedding: 64 },
 } as const
 

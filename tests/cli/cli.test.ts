@@ -74,6 +74,14 @@ describe('the command line', () => {
     expect(people.out).toMatch(/pairwise +\d+\.\d +\d+\.\d +\d+\.\d\n.*BCubed/)
   }, 180_000)
 
+  it('trains among rows whose label is below 0, and says how many kept company', async () => {
+    const labels = await readLabels(at('train.i32'), 120)
+    writeFileSync(at('partly.i32'), bytes(labels.map((label) => (label < 5 ? label : -1)) as Int32Array))
+    const args = ['--features', at('train.f32'), '--dim', '16', '--labels', at('partly.i32')]
+    const trained = await run('train', ...args, '--method', 'gcn-v', '--epochs', '1', '--out', at('partly'), '--json')
+    expect(trained.json).toMatchObject({ images: 50, identities: 5, company: 70 })
+  }, 180_000)
+
   it('compares methods and ablates, for people, machines and documents', async () => {
     const files = [
       '--train-features',
