@@ -129,7 +129,10 @@ class PlanBuilder {
     const identity = this.state.identities.get(id)
     if (!identity) throw notFound('identity', id)
     if (identity.state === 'MERGED' || identity.state === 'DISSOLVED') {
-      throw new DomainError('INVALID_STATE', `identity ${identity.name ?? id} is ${identity.state}: reload it`)
+      throw new DomainError(
+        'INVALID_STATE',
+        `${identity.name ? `identity ${identity.name}` : 'the identity'} is ${identity.state}: reload it`,
+      )
     }
     this.plan.touched.add(id)
     return identity
@@ -193,10 +196,11 @@ class PlanBuilder {
   #split({ identityId, itemIds, keepTogether }: { identityId: string; itemIds: string[]; keepTogether: boolean }) {
     this.#live(identityId)
     const leaving = new Set(itemIds)
-    for (const itemId of itemIds) {
+    for (const [at, itemId] of itemIds.entries()) {
       if (this.#memberOf(itemId)?.identityId !== identityId) {
-        throw new DomainError('INVALID', `item ${itemId} is not a member of this identity: reload it`, {
-          path: ['input', 'decision', 'change', 'split', 'itemIds'],
+        const which = `item ${at + 1} of ${itemIds.length}`
+        throw new DomainError('INVALID', `${which} is not a member of this identity: reload it`, {
+          path: ['input', 'decision', 'change', 'split', 'itemIds', String(at)],
         })
       }
     }
@@ -229,11 +233,11 @@ class PlanBuilder {
       : undefined
     const target = toIdentityId ?? this.#make()
     if (anchor) this.#place(anchor, target, 'HUMAN')
-    for (const itemId of itemIds) {
+    for (const [at, itemId] of itemIds.entries()) {
       const from = this.#memberOf(itemId)
       if (from && from.identityId === target) {
-        throw new DomainError('INVALID', `item ${itemId} is in this identity already`, {
-          path: ['input', 'decision', 'change', 'move', 'itemIds'],
+        throw new DomainError('INVALID', `item ${at + 1} of ${itemIds.length} is in this identity already`, {
+          path: ['input', 'decision', 'change', 'move', 'itemIds', String(at)],
         })
       }
       this.#place(itemId, target, 'HUMAN')

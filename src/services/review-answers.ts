@@ -5,7 +5,7 @@ import { type DecisionChange, namedIdentities, namedItems } from './decision-cha
 import { emptyPlan, planDecision } from './decision-plan.ts'
 import { readState } from './decision-state.ts'
 import { type LedgerEntry, MovingState, writeDecisions } from './decision-write.ts'
-import { DomainError, type DomainErrorCode, type DomainErrorDetail } from './errors.ts'
+import { DomainError, type DomainErrorCode, type DomainErrorDetail, notFound } from './errors.ts'
 import { newId } from './id.ts'
 import { answerThatFollows, factsAfter } from './needless-tasks.ts'
 import type { ItemPair, Panels } from './review-questions.ts'
@@ -69,7 +69,7 @@ function checkHold(
   projectId: string,
   { taskId, expectedRevision }: ReviewAnswerInput,
 ): HeldTask {
-  if (!task) throw new DomainError('NOT_FOUND', `review task not found: ${taskId}`)
+  if (!task) throw notFound('review task', taskId)
   const { state, assigneeId, revision } = task
   // Settled by another decision while this person held it.
   if (state === 'OBSOLETE' && assigneeId === viewer.userId) return task
