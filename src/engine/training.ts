@@ -95,8 +95,8 @@ export interface TrainingInput {
   /** int32 [n]: identity of each row; below 0 = not known: nothing is learnt from it. */
   readonly labels: Labels
   /**
-   * Rows without a label keep the labelled ones company while thresholds and methods are measured, as they do in a run; of many, a
-   * sample by seed: 1,000, and up to 5,000 where as many are labelled. Default false: they are left out.
+   * With fewer than 60 identities, rows without a label keep the labelled ones company while thresholds and methods are measured, as
+   * they do in a run; of many, a sample by seed: 1,000, and up to 5,000 where as many are labelled. Default false: they are left out.
    */
   readonly inCompany?: boolean
   /** Kept in the model, which is of no use with vectors of another embedder. */
@@ -150,6 +150,8 @@ interface Applied {
   readonly lists: NeighbourLists
 }
 
+/** So many identities keep each other company, and tell settings apart better than strangers do: docs/retraining.md. */
+const COMPANY_ENOUGH = 60
 /** GCN-E must beat the tree without it by this much on held-out identities to be used: less is seed noise. */
 const WORTH_OF_GCN_E = 0.01
 /** The paper's K = 80 counts the vertex itself. */
@@ -199,9 +201,10 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
   const longLists = await clock.measure('knn', () => knn(x, longK, control))
   const lists = shorterLists(longLists, k)
   const own: PartlyLabelled = { features: x, labels, lists: longLists }
-  const company = input.inCompany
-    ? await clock.measure('company', () => inCompany(own, input.features, input.labels, seed, control))
-    : undefined
+  const company =
+    input.inCompany && split.count < COMPANY_ENOUGH
+      ? await clock.measure('company', () => inCompany(own, input.features, input.labels, seed, control))
+      : undefined
   const measured: PartlyLabelled = company ?? own
   const vInput = await clock.measure('aggregate', () => gcnVInput(x, lists, control))
   const target = neighbourConfidence(lists, labels, parameters.scale ?? preset?.scale)
@@ -273,7 +276,14 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
     : undefined
 
   const wanted = parameters.contenders ?? offeredContenders(measured.features.rows)
-  const set: LabelledSet = { ...measured, ...(company && { alone: own }), folds: split.folds, seed }
+  // Lists as long as those that methods learn from: longer ones are for the run without a model alone.
+  const set: LabelledSet = {
+    ...measured,
+    lists: shorterLists(measured.lists, longK),
+    ...(company && { alone: own }),
+    folds: split.folds,
+    seed,
+  }
   const { choice, chosen } = await clock.measure('choose_method', async () => {
     const spaces = await learnedSpaces(set, control)
     const contenders = [
@@ -287,7 +297,7 @@ export async function trainClusteringModel(input: TrainingInput, control: Contro
       )),
       ...plainContenders(set, wanted, { signal: control.signal }),
     ].sort((a, b) => simplicityRank(a) - simplicityRank(b))
-    const labelFree = company && labelFreeContender(set, { signal: control.signal })
+    const labelFree = company && labelFreeContender({ ...set, ...company }, { signal: control.signal })
     const choice = await chooseMethod(set, contenders, treeStandings(), control, { labelFree })
     const all = labelFree ? [...contenders, labelFree] : contenders
     return { choice, chosen: all.find(({ settings }) => settings.includes(choice.parameters)) }

@@ -134,6 +134,16 @@ describe('training in company', () => {
     expect(encodeModel((await train(true)).model)).toEqual(encodeModel(model))
   }, 60_000)
 
+  it('is kept with few identities only: sixty keep each other company', async () => {
+    const many = blobs({ classes: 62, each: 2, d: 6, seed: 5 })
+    const of = async (identities: number) => {
+      const known = many.labels.map((label) => (label < identities ? label : -1))
+      return (await train(true, { features: many.features, labels: known })).report.company
+    }
+    expect(await of(59)).toBe(6)
+    expect(await of(60)).toBe(0)
+  }, 60_000)
+
   it('changes nothing where every row is labelled', async () => {
     const few = blobs({ classes: 12, each: 6, d: 12, seed: 5 })
     const [with_, without] = [await train(true, few), await train(false, few)]
