@@ -96,13 +96,19 @@ function whatRunsUse(results: readonly LearningPoint[]): { seed: number; point: 
 /** Says where a curve falls instead of rising, on average and seed by seed. */
 function riseLines(results: readonly LearningPoint[], points: readonly number[]): string[] {
   const lineOf = (name: string, known: readonly { seed: number; point: number; scores: Score }[]) => {
-    const curve = points.flatMap((point) => {
-      const own = known.filter((result) => result.point === point)
-      return own.length === 0 ? [] : [{ point, f: mean(own.map(({ scores }) => meanF(scores))) }]
+    const measured = points.filter((point) => known.some((result) => result.point === point))
+    const at = (point: number) =>
+      mean(known.filter((result) => result.point === point).map(({ scores }) => meanF(scores)))
+    const [first, last] = [measured[0], measured.at(-1)]
+    if (first === undefined || last === undefined) return `- ${name}: not measured.`
+    // Over the seeds that have a model at both points: averages of other seeds say nothing.
+    const falls = measured.filter((point, i) => {
+      const steps = known.flatMap(({ seed, point: own, scores }) => {
+        const before = known.find((result) => i > 0 && result.seed === seed && result.point === measured[i - 1])
+        return own === point && before ? [meanF(scores) - meanF(before.scores)] : []
+      })
+      return steps.length > 0 && mean(steps) < 0
     })
-    const [first, last] = [curve[0], curve.at(-1)]
-    if (!first || !last) return `- ${name}: not measured.`
-    const falls = curve.filter(({ f }, i) => i > 0 && f < curve[i - 1].f).map(({ point }) => point)
     const single = [...new Set(known.map(({ seed }) => seed))].flatMap((seed) => {
       const own = known.filter((result) => result.seed === seed).sort((a, b) => a.point - b.point)
       return own.flatMap((one, i) =>
@@ -110,7 +116,7 @@ function riseLines(results: readonly LearningPoint[], points: readonly number[])
       )
     })
     return (
-      `- ${name}: ${percent(first.f)} at ${first.point}, ${percent(last.f)} at ${last.point}; on average ` +
+      `- ${name}: ${percent(at(first))} at ${first}, ${percent(at(last))} at ${last}; on average ` +
       `${falls.length === 0 ? 'never falls' : `falls at ${falls.join(', ')}`}, single seeds ${single.length === 0 ? 'never' : `fall: ${single.join(', ')}`}.`
     )
   }
