@@ -147,7 +147,7 @@ function whyNotActive(model: ModelVersion): string {
   if (model.state === 'CANDIDATE') {
     return `this model is not measured: its job has not ended, or too few identities are held out: confirm more, freeze a dataset version, and ${again}`
   }
-  return model.holdout === null
+  return isImported && model.holdout === null
     ? 'this model failed its check: the failure of its job says why'
     : `this model was measured worse than the active one, or than runs without a model, on the frozen hold-out: ${isImported ? 'bring in' : 'train'} another`
 }
