@@ -48,15 +48,19 @@ export function secondPart(
   }
 }
 
+const findRecord = ({ prisma }: { prisma: App['prisma'] | Tx }, viewer: Viewer, operation: string, key: string) =>
+  prisma.idempotencyRecord.findUniqueOrThrow({
+    where: { userId_operation_key: { userId: viewer.userId, operation, key } },
+  })
+
 /** The answer that is remembered now. */
 export async function rememberedAnswer<Answer extends object>(
-  { prisma }: { prisma: App['prisma'] | Tx },
+  app: { prisma: App['prisma'] | Tx },
   viewer: Viewer,
   operation: string,
   { idempotencyKey: key }: { idempotencyKey: string },
 ): Promise<Answer> {
-  const where = { userId_operation_key: { userId: viewer.userId, operation, key } }
-  return (await prisma.idempotencyRecord.findUniqueOrThrow({ where })).response as Answer
+  return (await findRecord(app, viewer, operation, key)).response as Answer
 }
 
 /**
@@ -64,8 +68,8 @@ export async function rememberedAnswer<Answer extends object>(
  * A repeat with the same body returns the first answer; with another body it is refused.
  *
  * `work` must do all its writes through `tx` and return a small JSON value (ids) from which the caller reloads rows.
- * It must not have effects outside the transaction. It may remember its answer itself, as a part of its last statement. Work on every row of a large project may be `isLong`: it has fifteen
- * minutes instead of half a minute, and memory to sort in.
+ * It must not have effects outside the transaction. It may remember its answer itself, as a part of its last statement. Work
+ * on every row of a large project may be `isLong`: it has fifteen minutes instead of half a minute, and memory to sort in.
  */
 export async function onceOnly<Answer extends object>(
   app: App,
@@ -94,9 +98,8 @@ export async function onceOnly<Answer extends object>(
         /* onceOnly: claim */ INSERT INTO "IdempotencyRecord" ("userId", "operation", "key", "bodyHash", "response")
         SELECT ${viewer.userId}::uuid, ${operation}, ${key}, ${bodyHash}::bytea, 'null'::jsonb ${settings}
         ON CONFLICT DO NOTHING`
-      const where = { userId_operation_key: { userId: viewer.userId, operation, key } }
       if (claimed === 0) {
-        const earlier = await tx.idempotencyRecord.findUniqueOrThrow({ where })
+        const earlier = await findRecord({ prisma: tx }, viewer, operation, key)
         if (!bodyHash.equals(earlier.bodyHash)) {
           throw new DomainError(
             'IDEMPOTENCY_KEY_REUSED',

@@ -12,7 +12,7 @@ import {
   plainContenders,
   withNeighbourCounts,
 } from './choose-method.ts'
-import type { PartlyLabelled } from './company.ts'
+import { LABEL_FREE_K, type PartlyLabelled } from './company.ts'
 import type { Contender } from './contender.ts'
 
 /** Rows as one space of embeddings shows them. */
@@ -30,8 +30,6 @@ export interface AcrossSpacesInput {
   readonly seed: number
 }
 
-const LONGEST_LISTS = 79
-
 /**
  * The method without training, and its parameters, that do best over several spaces of embeddings, each measured on identities of its own
  * in the company of rows without a label. What is chosen is for one more space, in which no labelled identity is unseen.
@@ -46,7 +44,7 @@ export async function chooseAcrossSpaces(
   const seen: PartlyLabelled[] = []
   for (const { features, labels } of spaces) {
     const x = normalizeRows(features)
-    const k = Math.min(LONGEST_LISTS, Math.max(1, x.rows - 1))
+    const k = Math.min(LABEL_FREE_K, Math.max(1, x.rows - 1))
     seen.push({ features: x, labels, lists: await knn(x, k, { signal: control.signal }) })
   }
   const starts = seen.map((_, i) => seen.slice(0, i).reduce((sum, { labels }) => sum + labels.length, 0))

@@ -8,7 +8,7 @@ import type { DataFacts } from '../methods/method.ts'
 import { methods, trainableMethods } from '../methods.ts'
 import { type BothF, meanF } from '../metrics/score.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
-import type { PartlyLabelled } from './company.ts'
+import { LABEL_FREE_K, type PartlyLabelled } from './company.ts'
 import { type Contender, type Standing, standingOf } from './contender.ts'
 
 /** What `auto` has settled on, and what it goes by. */
@@ -25,8 +25,6 @@ export interface MethodChoice {
 /** Where no labels say otherwise: the method that needs none. */
 export const LABEL_FREE_METHOD = 'INFOMAP'
 const LABEL_FREE_PARAMETERS: DecoderParameters = { joinFrom: JOIN_FROM }
-/** Neighbours that a run without a model looks at: the paper's K = 80, which counts the vertex itself. */
-const LABEL_FREE_K = 79
 
 /** Value of the parameter `space` where the embedding is seen through the learned metric. */
 export const LEARNED_SPACE = 'learned'

@@ -9,8 +9,8 @@ import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
  * would be closer to a run and take longer.
  */
 const MOST_COMPANY = { fewLabelled: 1_000, manyLabelled: 5_000 }
-/** Neighbours that a run without a model looks at. */
-const LONGEST_LISTS = 79
+/** Neighbours that a run without a model looks at: the paper's K = 80, which counts the vertex itself. */
+export const LABEL_FREE_K = 79
 
 /** Rows of which some identities are known, and their neighbours. */
 export interface PartlyLabelled {
@@ -47,7 +47,7 @@ export async function inCompany(
   data.set(known.features.data)
   data.set(others.data, known.features.data.length)
   const x = { data, rows, cols: features.cols }
-  const k = Math.min(rows - 1, Math.max(known.lists.k, LONGEST_LISTS))
+  const k = Math.min(rows - 1, Math.max(known.lists.k, LABEL_FREE_K))
   return {
     features: x,
     labels: Int32Array.from({ length: rows }, (_, row) => known.labels[row] ?? -1),
