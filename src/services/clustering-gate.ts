@@ -1,4 +1,11 @@
-import { type ClusteringModel, decodeModel, type EvaluationOutput, type Labels, type Matrix } from '../engine/index.ts'
+import {
+  type ClusteringModel,
+  decodeModel,
+  type EvaluationOutput,
+  type Labels,
+  type Matrix,
+  stackRows,
+} from '../engine/index.ts'
 import type { DatasetVersion, EmbeddingSpace } from '../generated/prisma/client.ts'
 import type { App } from './app.ts'
 import { readManifestRows } from './dataset-manifest.ts'
@@ -72,13 +79,10 @@ export async function withCompany(
     space,
     others.map(({ id }) => id),
   )
-  const rows = matrix.rows + company.rows
-  const data = new Float32Array(rows * matrix.cols)
-  data.set(matrix.data)
-  data.set(company.data, matrix.data.length)
+  const features = stackRows(matrix, company)
   return {
-    features: { data, rows, cols: matrix.cols },
-    labels: Int32Array.from({ length: rows }, (_, row) => labels[row] ?? -1),
+    features,
+    labels: Int32Array.from({ length: features.rows }, (_, row) => labels[row] ?? -1),
   }
 }
 

@@ -20,3 +20,11 @@ export function selectRows(x: Matrix, rows: Int32Array): Matrix {
   }
   return { data, rows: rows.length, cols: x.cols }
 }
+
+/** Rows of one matrix, then those of another with as many columns. */
+export function stackRows(above: Matrix, below: Matrix): Matrix {
+  const data = new Float32Array(above.data.length + below.data.length)
+  data.set(above.data)
+  data.set(below.data, above.data.length)
+  return { data, rows: above.rows + below.rows, cols: above.cols }
+}

@@ -1,6 +1,6 @@
 import { knn } from '../knn/knn.ts'
 import { normalizeRows } from '../knn/normalize-rows.ts'
-import { selectRows } from '../knn/sub-lists.ts'
+import { selectRows, stackRows } from '../knn/sub-lists.ts'
 import { createRng } from '../rng.ts'
 import type { Control, Labels, Matrix, NeighbourLists } from '../types.ts'
 
@@ -42,15 +42,11 @@ export async function inCompany(
   const most = Math.min(manyLabelled, Math.max(fewLabelled, known.labels.length))
   const drawn = createRng(seed).shuffle(unknown).subarray(0, most).sort()
   const others = normalizeRows(selectRows(features, drawn))
-  const rows = known.features.rows + others.rows
-  const data = new Float32Array(rows * features.cols)
-  data.set(known.features.data)
-  data.set(others.data, known.features.data.length)
-  const x = { data, rows, cols: features.cols }
-  const k = Math.min(rows - 1, Math.max(known.lists.k, LABEL_FREE_K))
+  const x = stackRows(known.features, others)
+  const k = Math.min(x.rows - 1, Math.max(known.lists.k, LABEL_FREE_K))
   return {
     features: x,
-    labels: Int32Array.from({ length: rows }, (_, row) => known.labels[row] ?? -1),
+    labels: Int32Array.from({ length: x.rows }, (_, row) => known.labels[row] ?? -1),
     lists: await knn(x, k, control),
   }
 }
