@@ -5,7 +5,6 @@ import type { Tx } from '../services/app.ts'
 import type { JobMessage, JobQueue } from '../services/job-queue-port.ts'
 
 const QUEUE = 'tributary'
-const POLL_SECONDS = 0.5
 /** Longer than any job: lost ones are found by their heartbeat, long before. */
 const EXPIRE_HOURS = 23
 
@@ -37,15 +36,21 @@ export async function openPgBossQueue(pool: Pool, log: Logger): Promise<JobQueue
       }
       await boss.send(QUEUE, message, { db, startAfter: delaySeconds, retryLimit: 0, expireInHours: EXPIRE_HOURS })
     },
-    async work(handle, concurrency) {
-      for (let worker = 0; worker < concurrency; worker++) {
-        await boss.work<JobMessage>(QUEUE, { pollingIntervalSeconds: POLL_SECONDS, batchSize: 1 }, async ([job]) => {
-          if (job) await handle(job.data)
-        })
+    async take(handle) {
+      // Not `boss.work`: it waits neither for its last fetch when it stops nor for what it writes about a job.
+      const [job] = await boss.fetch<JobMessage>(QUEUE)
+      if (!job) return false
+      try {
+        await handle(job.data)
+      } catch (error) {
+        await boss.fail(QUEUE, job.id)
+        throw error
       }
+      await boss.complete(QUEUE, job.id)
+      return true
     },
     async stop() {
-      await boss.stop({ graceful: true, wait: true, close: false, timeout: 30_000 })
+      await boss.stop({ graceful: false, close: false })
     },
   }
 }

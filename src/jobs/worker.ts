@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { App } from '../services/app.ts'
 import { tidyUp } from '../services/housekeeping.ts'
 import { definedJobs } from '../services/job-definition.ts'
@@ -6,6 +7,9 @@ import type { JobHandler } from './implement-job.ts'
 import { repeat } from './repeat.ts'
 import { LOST_AFTER_MS, recoverLostJobs, runJob } from './run-job.ts'
 
+const TAKE_EVERY_MS = 500
+/** A job that does not let go is left behind: another worker finds it by its heartbeat. */
+const STOP_WITHIN_MS = 30_000
 const SWEEP_EVERY_MS = 15_000
 const DELIVER_EVERY_MS = 1_000
 const TIDY_EVERY_MS = 3_600_000
@@ -39,14 +43,18 @@ export async function startWorker(
   const sweep = setInterval(() => {
     recoverLostJobs(app, byName, inHand).catch((error) => app.log.error({ err: error }, 'could not look for lost jobs'))
   }, SWEEP_EVERY_MS)
-  await app.queue.work(async (message) => {
-    inHand.add(message.jobId)
-    try {
-      await runJob(app, byName, message, shutdown.signal)
-    } finally {
-      inHand.delete(message.jobId)
-    }
-  }, app.config.workerConcurrency)
+  const takeJob = () =>
+    app.queue.take(async (message) => {
+      inHand.add(message.jobId)
+      try {
+        await runJob(app, byName, message, shutdown.signal)
+      } finally {
+        inHand.delete(message.jobId)
+      }
+    })
+  const takers = Array.from({ length: app.config.workerConcurrency }, () =>
+    repeat(app.log, 'take a job', TAKE_EVERY_MS, takeJob),
+  )
   const chores = [
     repeat(app.log, 'deliver webhooks', DELIVER_EVERY_MS, async () => (await sendDueDeliveries(app)) > 0),
     repeat(app.log, 'tidy up', TIDY_EVERY_MS, async () => {
@@ -59,7 +67,10 @@ export async function startWorker(
       clearInterval(sweep)
       await Promise.all(chores.map((chore) => chore.stop()))
       shutdown.abort()
-      await app.queue.stop()
+      await Promise.race([
+        Promise.all(takers.map((taker) => taker.stop())),
+        pause(STOP_WITHIN_MS, undefined, { ref: false }),
+      ])
     },
   }
 }

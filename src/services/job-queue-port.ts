@@ -10,8 +10,8 @@ export interface JobMessage {
 export interface JobQueue {
   /** Adds a job in the transaction of its row: both commit, or neither. */
   send(tx: Tx, message: JobMessage, options?: { delaySeconds?: number }): Promise<void>
-  /** Starts taking jobs, `concurrency` at a time. */
-  work(handle: (message: JobMessage) => Promise<void>, concurrency: number): Promise<void>
-  /** Takes no more jobs, and waits for those in hand. */
+  /** Takes the next job, if there is one, and is done when `handle` is. Returns whether there was one; throws what `handle` throws. */
+  take(handle: (message: JobMessage) => Promise<void>): Promise<boolean>
+  /** Ends what the queue does by itself. Nobody may be taking a job by then. */
   stop(): Promise<void>
 }
