@@ -12,7 +12,6 @@
  * Every finished training is on disk at once, in bench/out/learning/: a killed one goes on where it stopped. --write puts
  * table and plot into docs/. Needs the labelled sets beside the checkout, in ../shared/data.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
@@ -23,12 +22,13 @@ import {
   evaluateClustering,
   evaluateModel,
   type Labels,
-  type Matrix,
   trainClusteringModel,
 } from '../src/engine/index.ts'
+import { selectRows } from '../src/engine/knn/sub-lists.ts'
 import { edgePriority } from '../src/engine/review/question-priority.ts'
 import { createRng } from '../src/engine/rng.ts'
 import { cpuSeconds } from './clock.ts'
+import { hasLabelledSet, type LabelledRows, loadLabelledSet } from './labelled-sets.ts'
 import { type LearningPoint, learningReport, writeLearningReport } from './learning/report.ts'
 import { engineHash, openStore, requireSame, type Store } from './retraining/store.ts'
 import { type SimulatedQuestion, simulateReview } from './simulated-review.ts'
@@ -63,18 +63,12 @@ const METHODS = ['AUTO', 'GCN_V'] as const
 const GATES = ['inCompany', 'alone'] as const
 type GateKind = (typeof GATES)[number]
 
-interface LabelledRows {
-  readonly features: Matrix
-  readonly labels: Labels
-}
-
 const set = SETS[values.data]
 const by = values.by as keyof typeof DEFAULT_POINTS
 if (!set) throw new Error(`--data must be one of ${Object.keys(SETS).join(', ')}: got ${values.data}`)
 if (!(by in DEFAULT_POINTS)) throw new Error(`--by must be identities or answers: got ${values.by}`)
-const folder = join('..', 'shared', 'data', set.folder)
-if (!existsSync(folder)) {
-  console.error(`bench:learning needs ${folder}, which is not there: nothing measured`)
+if (!hasLabelledSet(set.folder)) {
+  console.error(`bench:learning needs ../shared/data/${set.folder}, which is not there: nothing measured`)
   process.exit(0)
 }
 const seeds = values.seeds.split(',').map(Number)
@@ -221,15 +215,12 @@ async function score(rows: LabelledRows, model: ClusteringModel | undefined, see
 
 /** Identities in an order by seed: the first ones are the project's. None is in both. */
 function deal(seed: number): { project: LabelledRows; heldOut: LabelledRows } {
-  const read = (file: string) => new Uint8Array(readFileSync(join(folder, file))).buffer
-  const labels = new Int32Array(read('labels.i32'))
-  const data = new Float32Array(read('features.f32'))
-  const all = { features: { data, rows: labels.length, cols: data.length / labels.length }, labels }
+  const all = loadLabelledSet(set.folder)
   const sizes = new Map<number, number>()
-  for (const label of labels) sizes.set(label, (sizes.get(label) ?? 0) + 1)
-  const able = [...sizes].filter(([, size]) => size >= (set?.leastSize ?? 2)).map(([label]) => label)
+  for (const label of all.labels) sizes.set(label, (sizes.get(label) ?? 0) + 1)
+  const able = [...sizes].filter(([, size]) => size >= set.leastSize).map(([label]) => label)
   const order = createRng(seed).shuffle(Int32Array.from(able).sort())
-  const { identities = 0, heldOut = 0 } = set ?? {}
+  const { identities, heldOut } = set
   const [own, others] = [
     new Set(order.subarray(0, identities)),
     new Set(order.subarray(identities, identities + heldOut)),
@@ -290,12 +281,7 @@ function isUnseen(label: number): boolean {
 
 function select({ features, labels }: LabelledRows, isWanted: (label: number) => boolean): LabelledRows {
   const rows = Int32Array.from(labels.keys()).filter((row) => isWanted(labels[row]))
-  const { cols } = features
-  const data = new Float32Array(rows.length * cols)
-  rows.forEach((row, at) => {
-    data.set(features.data.subarray(row * cols, (row + 1) * cols), at * cols)
-  })
-  return { features: { data, rows: rows.length, cols }, labels: rows.map((row) => labels[row]) }
+  return { features: selectRows(features, rows), labels: rows.map((row) => labels[row]) }
 }
 
 /** True identities behind one confirmed: below 1 where some were confirmed in pieces. */
