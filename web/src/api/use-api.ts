@@ -39,14 +39,13 @@ export async function refresh(...documents: Pick<TypedDocument<unknown, unknown>
   await Promise.all(documents.map(({ name }) => queryClient.invalidateQueries({ queryKey: [name] })))
 }
 
-/** A refusal as payloads carry it. */
-interface UserErrorLike {
-  message: string
-  code: string
+/** The payload of a mutation, with the reasons of a refusal. */
+export interface Refusable {
+  userErrors: readonly { message: string; code: string }[]
 }
 
 /** The payload of a mutation: the first of its refusals is thrown. */
-export function accepted<Payload extends { userErrors: readonly UserErrorLike[] }>(payload: Payload): Payload {
+export function accepted<Payload extends Refusable>(payload: Payload): Payload {
   const [refusal] = payload.userErrors
   if (refusal) throw new RefusedError(refusal.message, refusal.code)
   return payload

@@ -2,18 +2,9 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import { send } from '../../api/client.ts'
-import { messageOf } from '../../api/errors.ts'
 import type { ResultOf } from '../../api/typed-document.ts'
-import { newKey, queryClient, refresh, useAction, useApi } from '../../api/use-api.ts'
-import {
-  Identities,
-  IdentityHead,
-  IdentityMembers,
-  IdentityPage,
-  type MemberOrder,
-  RevertChange,
-  UpdateIdentity,
-} from '../../generated/operations.ts'
+import { useApi } from '../../api/use-api.ts'
+import { IdentityHead, IdentityMembers, IdentityPage, type MemberOrder } from '../../generated/operations.ts'
 import { Banner } from '../../parts/banner.tsx'
 import { ImageTile } from '../../parts/image-tile.tsx'
 import { KeyHelp } from '../../parts/key-help.tsx'
@@ -21,16 +12,15 @@ import { PathDrawer } from '../../parts/path-drawer.tsx'
 import { Empty, Failure, Loading } from '../../parts/states.tsx'
 import { useKeys } from '../../parts/use-keys.ts'
 import { VirtualGrid } from '../../parts/virtual-grid.tsx'
-import { useProject } from '../../shell/project-context.ts'
-import { ago, deedOf } from './decision-words.ts'
 import { HistoryDrawer } from './history-drawer.tsx'
 import { IdentityHeader } from './identity-header.tsx'
 import styles from './identity-screen.module.css'
 import { nameOf, SOURCE_WORDS } from './identity-words.ts'
-import { type Candidate, MergeStrip } from './merge-strip.tsx'
-import { MoveDrawer, type Target } from './move-drawer.tsx'
-import { type PlannedChange, PreviewDrawer, type Refusal } from './preview-drawer.tsx'
-import { type Intervening, StaleBanner } from './stale-banner.tsx'
+import { MergeStrip } from './merge-strip.tsx'
+import { MoveDrawer } from './move-drawer.tsx'
+import { PreviewDrawer } from './preview-drawer.tsx'
+import { StaleBanner } from './stale-banner.tsx'
+import { useCorrections } from './use-corrections.ts'
 
 /** The most items that one decision names. */
 const MAX_CHOSEN = 250
@@ -76,97 +66,19 @@ function useIdentity(id: string, orderBy: MemberOrder) {
 
 /** One identity: its members riskiest first, what may belong to it, and every correction a person can make. */
 export default function IdentityScreen({ identityId }: { identityId: string }) {
-  const { id: projectId } = useProject()
   const [orderBy, setOrderBy] = useState<MemberOrder>('RISK_DESC')
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const [activeVertexId, setActiveVertexId] = useState<string>()
   const [open, setOpen] = useState<'history' | 'move' | 'keys' | 'why'>()
-  const [plan, setPlan] = useState<PlannedChange>()
-  const [stale, setStale] = useState<Intervening>()
-  const [done, setDone] = useState<{ text: string; decisionId: string }>()
-  const [problem, setProblem] = useState<string>()
   const pages = useIdentity(identityId, orderBy)
   const head = useApi(IdentityHead, { id: identityId }, { refetchInterval: WATCH_MS, staleTime: 0 })
-  const update = useAction(UpdateIdentity)
-  const revert = useAction(RevertChange)
 
   const identity = pages.data?.pages[0]?.identity
   const canCorrect = identity?.state === 'PROPOSED' || identity?.state === 'CONFIRMED' || identity?.state === 'LOCKED'
   const isChoosing = chosen.size > 0 && chosen.size <= MAX_CHOSEN && canCorrect
 
-  async function reload() {
-    setStale(undefined)
-    setPlan(undefined)
-    setChosen(new Set())
-    await queryClient.resetQueries({ queryKey: [IdentityPage.name, identityId] })
-    await refresh(IdentityHead, Identities)
-  }
-
-  function planChange(title: string, verb: string, change: PlannedChange['decision']['change'], also?: Target | null) {
-    if (!identity) return
-    setOpen(undefined)
-    setDone(undefined)
-    setPlan({
-      title,
-      verb,
-      decision: { projectId, change },
-      expectedRevisions: [identity, ...(also ? [also] : [])].map(({ id, revision }) => ({ identityId: id, revision })),
-    })
-  }
-  const itemIds = [...chosen]
-  const count = chosen.size === 1 ? '1 image' : `${chosen.size} images`
-  const planSplit = () =>
-    planChange(`Split off ${count}`, 'Split off', { split: { identityId, itemIds, keepTogether: true } })
-  const planExclude = () => planChange(`Exclude ${count}`, 'Exclude', { exclude: { itemIds } })
-  const planMove = (target: Target | null) =>
-    planChange(
-      target ? `Move ${count} to ${nameOf(target)}` : `Take ${count} out`,
-      target ? 'Move' : 'Take out',
-      { move: { itemIds, toIdentityId: target?.id ?? null } },
-      target,
-    )
-  const planMerge = ({ identity: other }: Candidate) =>
-    planChange(
-      `Merge with ${nameOf(other)}`,
-      'Merge',
-      { merge: { intoIdentityId: identityId, fromIdentityIds: [other.id] } },
-      other,
-    )
-
-  function showRefusal(refusal: Refusal) {
-    if ('interveningDecisions' in refusal) setStale(refusal.interveningDecisions ?? [])
-    else setProblem(refusal.message)
-  }
-
-  async function onUpdate(change: { name?: string; state?: 'CONFIRMED' | 'LOCKED' }) {
-    if (!identity) return
-    setProblem(undefined)
-    try {
-      const { updateIdentities } = await update.mutateAsync({
-        input: {
-          updates: [{ identityId, expectedRevision: identity.revision, ...change }],
-          idempotencyKey: newKey(),
-        },
-      })
-      const refusal = updateIdentities.userErrors[0] ?? updateIdentities.results[0]?.userErrors[0]
-      if (refusal) showRefusal(refusal)
-      else await reload()
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
-  }
-
-  async function undo(decisionId: string) {
-    setDone(undefined)
-    try {
-      const { revertDecision } = await revert.mutateAsync({ input: { decisionId, idempotencyKey: newKey() } })
-      const [refusal] = revertDecision.userErrors
-      if (refusal) setProblem(refusal.message)
-      await reload()
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
-  }
+  const corrections = useCorrections(identity, chosen, () => setChosen(new Set()))
+  const { plan, planSplit, planExclude, done, problem, stale } = corrections
 
   useKeys(
     {
@@ -210,16 +122,19 @@ export default function IdentityScreen({ identityId }: { identityId: string }) {
     <div className={styles.screen}>
       <IdentityHeader
         identity={identity}
-        isBusy={update.isPending}
-        onUpdate={onUpdate}
+        isBusy={corrections.isUpdating}
+        onUpdate={corrections.updateIdentity}
         onHistory={() => setOpen('history')}
       />
       <div className={styles.banners}>
         {(stale || isStale) && (
-          <StaleBanner decisions={stale ?? current?.history.edges.map(({ node }) => node) ?? []} onShow={reload} />
+          <StaleBanner
+            decisions={stale ?? current?.history.edges.map(({ node }) => node) ?? []}
+            onShow={corrections.reload}
+          />
         )}
         {problem && (
-          <Banner tone="bad" onDismiss={() => setProblem(undefined)}>
+          <Banner tone="bad" onDismiss={corrections.dropProblem}>
             {problem}
           </Banner>
         )}
@@ -227,17 +142,17 @@ export default function IdentityScreen({ identityId }: { identityId: string }) {
           <Banner
             tone="good"
             action={
-              <button type="button" onClick={() => undo(done.decisionId)}>
+              <button type="button" onClick={corrections.undoDone}>
                 Undo
               </button>
             }
-            onDismiss={() => setDone(undefined)}
+            onDismiss={corrections.dropDone}
           >
             {done.text}
           </Banner>
         )}
       </div>
-      <MergeStrip candidates={identity.mergeCandidates} onMerge={planMerge} />
+      <MergeStrip candidates={identity.mergeCandidates} onMerge={corrections.planMerge} />
       <div className={styles.tools} role="toolbar" aria-label="Chosen images">
         <p className={styles.chosen} aria-live="polite">
           {chosen.size === 0
@@ -297,7 +212,7 @@ export default function IdentityScreen({ identityId }: { identityId: string }) {
           onClose={() => setOpen(undefined)}
           onUndone={() => {
             setOpen(undefined)
-            reload()
+            corrections.reload()
           }}
         />
       )}
@@ -306,7 +221,10 @@ export default function IdentityScreen({ identityId }: { identityId: string }) {
           count={chosen.size}
           fromId={identityId}
           candidates={identity.mergeCandidates}
-          onChoose={planMove}
+          onChoose={(target) => {
+            setOpen(undefined)
+            corrections.planMove(target)
+          }}
           onClose={() => setOpen(undefined)}
         />
       )}
@@ -315,15 +233,9 @@ export default function IdentityScreen({ identityId }: { identityId: string }) {
       {plan && (
         <PreviewDrawer
           change={plan}
-          onClose={() => setPlan(undefined)}
-          onApplied={async (decision) => {
-            await reload()
-            setDone({ text: `${deedOf(decision)}, ${ago(decision.decidedAt)}.`, decisionId: decision.id })
-          }}
-          onStale={(refusal) => {
-            setPlan(undefined)
-            showRefusal(refusal)
-          }}
+          onClose={corrections.dropPlan}
+          onApplied={corrections.showDone}
+          onStale={corrections.showRefusal}
         />
       )}
     </div>

@@ -1,12 +1,10 @@
-import { useEffect, useRef } from 'react'
 import { Link } from 'wouter'
 import { localMedia } from '../../api/media.ts'
-import { useApi } from '../../api/use-api.ts'
 import { ImportProgress } from '../../generated/operations.ts'
 import { Banner } from '../../parts/banner.tsx'
 import { JobProgress } from '../../parts/job-progress.tsx'
 import { Failure, Loading } from '../../parts/states.tsx'
-import { isSettled } from '../../parts/use-job.ts'
+import { isSettled, useJob } from '../../parts/use-job.ts'
 import styles from './import-screen.module.css'
 
 /** How an import goes: rows done, rows that failed and why, and where to go from here. */
@@ -19,23 +17,9 @@ export function ImportProgressView({
   onSettled(): void
   onAgain(): void
 }) {
-  const progress = useApi(
-    ImportProgress,
-    { id: jobId },
-    {
-      staleTime: 0,
-      refetchInterval: ({ state }) => (state.data?.job && isSettled(state.data.job) ? false : 1_000),
-    },
-  )
-  const job = progress.data?.job
-  const isDone = job ? isSettled(job) : false
-  const listener = useRef(onSettled)
-  listener.current = onSettled
-  useEffect(() => {
-    if (isDone) listener.current()
-  }, [isDone])
-  if (progress.isPending) return <Loading label="Starting" />
-  if (!job) return <Failure error={progress.error} onRetry={() => progress.refetch()} />
+  const { job, isPending, error, refetch } = useJob(ImportProgress, jobId, onSettled)
+  if (isPending) return <Loading label="Starting" />
+  if (!job) return <Failure error={error} onRetry={() => refetch()} />
   const failed = job.failedRowCount
   return (
     <div className="stack">
@@ -85,7 +69,7 @@ export function ImportProgressView({
           {failed > job.failedRows.length && <p className="soft">The first {job.failedRows.length} are shown.</p>}
         </section>
       )}
-      {isDone && (
+      {isSettled(job) && (
         <div className="row">
           <button type="button" onClick={onAgain}>
             Import something else

@@ -1,8 +1,8 @@
 import { type FormEvent, useState } from 'react'
-import { messageOf } from '../../api/errors.ts'
 import { localMedia } from '../../api/media.ts'
 import type { ResultOf } from '../../api/typed-document.ts'
-import { accepted, newKey, refresh, useAction, useApi } from '../../api/use-api.ts'
+import { useApi } from '../../api/use-api.ts'
+import { useCommand } from '../../api/use-command.ts'
 import {
   CreateExport,
   CreateSnapshot,
@@ -73,9 +73,8 @@ export function DatasetsTab() {
 
 function SnapshotForm() {
   const { id: projectId } = useProject()
-  const create = useAction(CreateSnapshot)
+  const create = useCommand(CreateSnapshot, Snapshots)
   const [states, setStates] = useState<ReadonlySet<IdentityState>>(new Set(['CONFIRMED', 'LOCKED']))
-  const [problem, setProblem] = useState<string>()
 
   function toggle(state: IdentityState) {
     const next = new Set(states)
@@ -83,18 +82,9 @@ function SnapshotForm() {
     setStates(next)
   }
 
-  async function submit(event: FormEvent) {
+  function submit(event: FormEvent) {
     event.preventDefault()
-    setProblem(undefined)
-    try {
-      const { createDatasetVersion } = await create.mutateAsync({
-        input: { projectId, identityStates: [...states], idempotencyKey: newKey() },
-      })
-      accepted(createDatasetVersion)
-      await refresh(Snapshots)
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
+    create.run({ projectId, identityStates: [...states] })
   }
 
   return (
@@ -111,30 +101,20 @@ function SnapshotForm() {
       <button type="submit" className="primary" disabled={states.size === 0 || create.isPending}>
         Make a snapshot
       </button>
-      {problem && <Banner tone="bad">{problem}</Banner>}
+      {create.problem && <Banner tone="bad">{create.problem}</Banner>}
     </form>
   )
 }
 
 function SnapshotCard({ snapshot }: { snapshot: Snapshot }) {
   const { id, tag, itemCount, ledgerRevision, contentHash, job, exports } = snapshot
-  const create = useAction(CreateExport)
+  const create = useCommand(CreateExport, Snapshots)
   const [format, setFormat] = useState<ExportFormat>('JSONL')
   const [hasEmbeddings, setHasEmbeddings] = useState(false)
-  const [problem, setProblem] = useState<string>()
 
-  async function submit(event: FormEvent) {
+  function submit(event: FormEvent) {
     event.preventDefault()
-    setProblem(undefined)
-    try {
-      const { createExport } = await create.mutateAsync({
-        input: { datasetVersionId: id, format, includeEmbeddings: hasEmbeddings, idempotencyKey: newKey() },
-      })
-      accepted(createExport)
-      await refresh(Snapshots)
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
+    create.run({ datasetVersionId: id, format, includeEmbeddings: hasEmbeddings })
   }
 
   return (
@@ -178,7 +158,7 @@ function SnapshotCard({ snapshot }: { snapshot: Snapshot }) {
       ) : (
         <JobProgress job={job} label="Freezing" />
       )}
-      {problem && <Banner tone="bad">{problem}</Banner>}
+      {create.problem && <Banner tone="bad">{create.problem}</Banner>}
       {exports.map((made) => (
         <section key={made.id} aria-label={FORMATS[made.format]}>
           {made.job.state === 'SUCCEEDED' ? (

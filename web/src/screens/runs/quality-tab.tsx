@@ -1,7 +1,7 @@
 import { type FormEvent, useMemo, useState } from 'react'
-import { messageOf } from '../../api/errors.ts'
 import type { ResultOf } from '../../api/typed-document.ts'
-import { accepted, newKey, refresh, useAction, useApi } from '../../api/use-api.ts'
+import { useApi } from '../../api/use-api.ts'
+import { useCommand } from '../../api/use-command.ts'
 import { Calibrate, Quality } from '../../generated/operations.ts'
 import { Banner } from '../../parts/banner.tsx'
 import { Plot } from '../../parts/plot.tsx'
@@ -117,28 +117,13 @@ function EffortPlot({ points }: { points: Project['effortCurve'] }) {
 /** The link probability above which links may be accepted without a look, with a guarantee. */
 function CalibrationCard({ calibration }: { calibration: Project['calibration'] }) {
   const { id: projectId } = useProject()
-  const calibrate = useAction(Calibrate)
+  const calibrate = useCommand(Calibrate, Quality)
   const [target, setTarget] = useState('99')
   const [chance, setChance] = useState('5')
-  const [problem, setProblem] = useState<string>()
 
-  async function submit(event: FormEvent) {
+  function submit(event: FormEvent) {
     event.preventDefault()
-    setProblem(undefined)
-    try {
-      const { calibrateThreshold } = await calibrate.mutateAsync({
-        input: {
-          projectId,
-          targetPrecision: Number(target) / 100,
-          delta: Number(chance) / 100,
-          idempotencyKey: newKey(),
-        },
-      })
-      accepted(calibrateThreshold)
-      await refresh(Quality)
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
+    calibrate.run({ projectId, targetPrecision: Number(target) / 100, delta: Number(chance) / 100 })
   }
 
   return (
@@ -188,7 +173,7 @@ function CalibrationCard({ calibration }: { calibration: Project['calibration'] 
           {calibrate.isPending ? 'Calibrating …' : 'Calibrate'}
         </button>
       </form>
-      {problem && <Banner tone="bad">{problem}</Banner>}
+      {calibrate.problem && <Banner tone="bad">{calibrate.problem}</Banner>}
     </section>
   )
 }

@@ -1,8 +1,7 @@
-import { useState } from 'react'
 import { Link } from 'wouter'
-import { messageOf } from '../../api/errors.ts'
-import { accepted, newKey, queryClient, refresh, useAction, useApi } from '../../api/use-api.ts'
-import { PublishRun, RunDetail, Runs } from '../../generated/operations.ts'
+import { queryClient, refresh, useApi } from '../../api/use-api.ts'
+import { useCommand } from '../../api/use-command.ts'
+import { JobProgress as JobQuery, PublishRun, RunDetail, Runs } from '../../generated/operations.ts'
 import { Banner } from '../../parts/banner.tsx'
 import { Bars } from '../../parts/bars.tsx'
 import { JobProgress } from '../../parts/job-progress.tsx'
@@ -17,10 +16,9 @@ import styles from './runs.module.css'
 export function RunDetailView({ runId }: { runId: string }) {
   const { id: projectId } = useProject()
   const detail = useApi(RunDetail, { id: runId, projectId })
-  const publish = useAction(PublishRun)
-  const [problem, setProblem] = useState<string>()
+  const publish = useCommand(PublishRun)
   const run = detail.data?.clusterRun
-  const live = useJob(run && !isSettled(run.job) ? run.job.id : undefined, () => {
+  const { job: live } = useJob(JobQuery, run && !isSettled(run.job) ? run.job.id : undefined, () => {
     refresh(RunDetail, Runs)
   })
   if (detail.isPending) return <Loading label="Opening the run" />
@@ -33,18 +31,9 @@ export function RunDetailView({ runId }: { runId: string }) {
 
   async function onPublish() {
     if (!project) return
-    setProblem(undefined)
-    try {
-      const { publishClusterRun } = await publish.mutateAsync({
-        input: { clusterRunId: runId, expectedLedgerRevision: project.ledgerRevision, idempotencyKey: newKey() },
-      })
-      accepted(publishClusterRun)
-      // What is published is what every screen shows.
-      await queryClient.invalidateQueries()
-    } catch (error) {
-      setProblem(messageOf(error))
-      await refresh(RunDetail)
-    }
+    const published = await publish.run({ clusterRunId: runId, expectedLedgerRevision: project.ledgerRevision })
+    // What is published is what every screen shows.
+    await (published ? queryClient.invalidateQueries() : refresh(RunDetail))
   }
 
   return (
@@ -68,7 +57,7 @@ export function RunDetailView({ runId }: { runId: string }) {
           </button>
         )}
       </header>
-      {problem && <Banner tone="bad">{problem}</Banner>}
+      {publish.problem && <Banner tone="bad">{publish.problem}</Banner>}
       {(!isSettled(job) || job.failure) && <JobProgress job={job} label="Computing this run" />}
       {run.explanation && <p>{run.explanation}</p>}
       {run.clusterCount > 0 && (

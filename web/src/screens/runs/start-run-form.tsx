@@ -1,6 +1,5 @@
 import { type FormEvent, useState } from 'react'
-import { messageOf } from '../../api/errors.ts'
-import { accepted, newKey, refresh, useAction } from '../../api/use-api.ts'
+import { useCommand } from '../../api/use-command.ts'
 import { type ClusterMethod, Runs, StartRun } from '../../generated/operations.ts'
 import { Banner } from '../../parts/banner.tsx'
 import { useProject } from '../../shell/project-context.ts'
@@ -10,32 +9,21 @@ import styles from './runs.module.css'
 /** Starts a run; what it finds is shown first and published later. */
 export function StartRunForm({ onStarted }: { onStarted(runId: string): void }) {
   const { id: projectId } = useProject()
-  const start = useAction(StartRun)
+  const start = useCommand(StartRun, Runs)
   const [method, setMethod] = useState<ClusterMethod>('AUTO')
   const [isIncremental, setIncremental] = useState(false)
   const [clusterCount, setClusterCount] = useState('')
-  const [problem, setProblem] = useState<string>()
   const needsCount = NEEDS_COUNT.includes(method)
 
   async function submit(event: FormEvent) {
     event.preventDefault()
-    setProblem(undefined)
-    try {
-      const { startClusterRun } = await start.mutateAsync({
-        input: {
-          projectId,
-          method,
-          incremental: isIncremental,
-          parameters: needsCount ? { clusterCount: Number(clusterCount) } : null,
-          idempotencyKey: newKey(),
-        },
-      })
-      const { clusterRun } = accepted(startClusterRun)
-      await refresh(Runs)
-      if (clusterRun) onStarted(clusterRun.id)
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
+    const started = await start.run({
+      projectId,
+      method,
+      incremental: isIncremental,
+      parameters: needsCount ? { clusterCount: Number(clusterCount) } : null,
+    })
+    if (started?.clusterRun) onStarted(started.clusterRun.id)
   }
 
   return (
@@ -70,7 +58,7 @@ export function StartRunForm({ onStarted }: { onStarted(runId: string): void }) 
         Start a run
       </button>
       <p className="soft small">{METHODS[method][1]}.</p>
-      {problem && <Banner tone="bad">{problem}</Banner>}
+      {start.problem && <Banner tone="bad">{start.problem}</Banner>}
     </form>
   )
 }

@@ -1,7 +1,7 @@
 import { type FormEvent, useMemo, useState } from 'react'
-import { messageOf } from '../../api/errors.ts'
 import type { ResultOf } from '../../api/typed-document.ts'
-import { accepted, newKey, refresh, useAction, useApi } from '../../api/use-api.ts'
+import { useApi } from '../../api/use-api.ts'
+import { useCommand } from '../../api/use-command.ts'
 import {
   ActivateModel,
   type ModelState,
@@ -73,26 +73,16 @@ export function TrainingTab() {
 
 function StartTrainingForm({ project }: { project: Project }) {
   const frozen = project.datasetVersions.edges.map(({ node }) => node).filter(({ job }) => job.state === 'SUCCEEDED')
-  const start = useAction(StartTraining)
+  const start = useCommand(StartTraining, Trainings)
   const [chosenId, setChosenId] = useState<string>()
   const [target, setTarget] = useState<TrainingTarget>('CLUSTERING')
-  const [problem, setProblem] = useState<string>()
   const datasetVersionId = chosenId ?? frozen[0]?.id
   if (!datasetVersionId) {
     return <Banner tone="note">Make a snapshot under “Snapshots &amp; exports” first: trainings learn from one.</Banner>
   }
-  async function submit(event: FormEvent) {
+  function submit(event: FormEvent) {
     event.preventDefault()
-    setProblem(undefined)
-    try {
-      const { startTrainingRun } = await start.mutateAsync({
-        input: { datasetVersionId: datasetVersionId as string, target, idempotencyKey: newKey() },
-      })
-      accepted(startTrainingRun)
-      await refresh(Trainings)
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
+    start.run({ datasetVersionId: datasetVersionId as string, target })
   }
   return (
     <form className={`card ${styles.form}`} onSubmit={submit}>
@@ -119,26 +109,14 @@ function StartTrainingForm({ project }: { project: Project }) {
       <button type="submit" className="primary" disabled={start.isPending}>
         Train
       </button>
-      {problem && <Banner tone="bad">{problem}</Banner>}
+      {start.problem && <Banner tone="bad">{start.problem}</Banner>}
     </form>
   )
 }
 
 function TrainingCard({ training }: { training: Training }) {
   const { target, datasetVersion, job, model, lossCurve } = training
-  const activate = useAction(ActivateModel)
-  const [problem, setProblem] = useState<string>()
-
-  async function onActivate(modelVersionId: string) {
-    setProblem(undefined)
-    try {
-      const { activateModel } = await activate.mutateAsync({ input: { modelVersionId, idempotencyKey: newKey() } })
-      accepted(activateModel)
-      await refresh(Trainings)
-    } catch (error) {
-      setProblem(messageOf(error))
-    }
-  }
+  const activate = useCommand(ActivateModel, Trainings)
 
   return (
     <>
@@ -158,12 +136,16 @@ function TrainingCard({ training }: { training: Training }) {
       {lossCurve.length > 1 && <LossPlot points={lossCurve} />}
       {(model?.state === 'EVALUATED' || model?.state === 'ARCHIVED') && (
         <div className="row">
-          <button type="button" disabled={activate.isPending} onClick={() => onActivate(model.id)}>
+          <button
+            type="button"
+            disabled={activate.isPending}
+            onClick={() => activate.run({ modelVersionId: model.id })}
+          >
             {model.state === 'ARCHIVED' ? 'Go back to this model' : 'Activate'}
           </button>
         </div>
       )}
-      {problem && <Banner tone="bad">{problem}</Banner>}
+      {activate.problem && <Banner tone="bad">{activate.problem}</Banner>}
     </>
   )
 }
