@@ -1,9 +1,9 @@
 import type pg from 'pg'
 
 /**
- * What every session is told once. Candidates that an HNSW search keeps: recall@10 of .99 at 100,000 rows and .84 at a million, see
- * docs/scale.md. Iterative scans keep filtered searches from coming back short (pgvector 0.8). As statements, not as start
- * parameters: connection poolers refuse those.
+ * What every session is told once. Candidates that an HNSW search keeps as long as none were measured for its space; iterative
+ * scans keep filtered searches from coming back short (pgvector 0.8). As statements, not as start parameters: connection
+ * poolers refuse those.
  */
 const SETTINGS = "SET hnsw.ef_search = 120; SET hnsw.iterative_scan = 'relaxed_order'"
 

@@ -32,6 +32,10 @@ export const embeddingSpaceTypes = [
         resolve: resolve.job,
       })
       t.nonNull.int('embeddedCount', { description: 'Items with a vector in it.', resolve: resolve.embeddedCount })
+      t.float('searchRecall', {
+        description:
+          'Share of the ten nearest items that similarity searches find, measured on a sample of items when the index was built; null while searches compare with every item.',
+      })
       t.nonNull.boolean('isActive', {
         description: 'Whether searches, new runs and new snapshots use it.',
         resolve: resolve.isActive,

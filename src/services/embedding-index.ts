@@ -56,8 +56,4 @@ export async function buildSpaceIndex(
   const on = `"Embedding" USING hnsw (${indexedForm('"vector"', dimension)} halfvec_ip_ops)
     WHERE "projectId" = '${projectId}'::uuid AND "spaceId" = '${id}'::uuid`
   await app.indexes.build(name, on, rows * (2 * dimension + BYTES_A_VERTEX), control)
-  await app.prisma.embeddingSpace.update({
-    where: { projectId_id: { projectId, id } },
-    data: { indexedAt: app.clock.now() },
-  })
 }

@@ -32,16 +32,57 @@ const uuidLiteral = (id: string): Prisma.Sql => {
 const inSpace = ({ projectId, id }: Pick<EmbeddingSpace, 'projectId' | 'id'>) =>
   Prisma.sql`e."projectId" = ${uuidLiteral(projectId)} AND e."spaceId" = ${uuidLiteral(id)}`
 
-/** The nearest rows of a space to a vector: candidates by the index where there is one, their order by the full vectors. */
-function nearest(space: EmbeddingSpace, query: Prisma.Sql, first: number, and: Prisma.Sql = Prisma.empty): Prisma.Sql {
+/** What is known of a space's index; without a width, searches keep as many candidates as the session says. */
+type SearchedSpace = Pick<EmbeddingSpace, 'projectId' | 'id' | 'dimension' | 'searchWidth'>
+
+/**
+ * The nearest rows of a space to a vector: candidates by the index where there is one, their order by the full vectors. The
+ * width holds for this statement alone: the candidates depend on its row, so that it is set before the index is looked into.
+ */
+function nearest(space: SearchedSpace, query: Prisma.Sql, first: number, and: Prisma.Sql = Prisma.empty): Prisma.Sql {
   const indexed = Prisma.raw(indexedForm('e."vector"', space.dimension))
   const cast = Prisma.raw(`halfvec(${Math.trunc(space.dimension)})`)
+  const width = space.searchWidth
+    ? Prisma.sql`set_config('hnsw.ef_search', ${String(Math.max(space.searchWidth, RERANKED(first)))}, true)`
+    : Prisma.sql`''`
   return Prisma.sql`
-    SELECT c."itemId", c."vector" <=> ${query} AS "distance" FROM (
-      SELECT e."itemId", e."vector" FROM "Embedding" e WHERE ${inSpace(space)} ${and}
+    SELECT c."itemId", c."vector" <=> ${query} AS "distance" FROM (SELECT ${width} AS "width") w CROSS JOIN LATERAL (
+      SELECT e."itemId", e."vector" FROM "Embedding" e WHERE w."width" IS NOT NULL AND ${inSpace(space)} ${and}
       ORDER BY ${indexed} <#> l2_normalize(${query})::${cast} LIMIT ${RERANKED(first)}) c
     ORDER BY "distance" LIMIT ${first}`
 }
+
+/** Nearest rows by comparing with every row of the space: what approximate searches are measured by. */
+export async function findNearestExactly(
+  app: App,
+  space: SearchedSpace,
+  itemId: string,
+  first: number,
+): Promise<string[]> {
+  const rows = await app.prisma.$queryRaw<{ itemId: string }[]>`
+    /* findNearestExactly */ SELECT e."itemId" FROM "Embedding" q CROSS JOIN "Embedding" e
+    WHERE q."projectId" = ${space.projectId}::uuid AND q."spaceId" = ${space.id}::uuid AND q."itemId" = ${itemId}::uuid
+      AND ${inSpace(space)} AND e."itemId" <> q."itemId"
+    ORDER BY e."vector" <=> q."vector" LIMIT ${first}`
+  return rows.map((row) => row.itemId)
+}
+
+type Neighbour = { queryId: string; itemId: string; distance: number }
+
+/** Nearest rows of each item that has a vector in the space, in one statement. */
+export const findNearest = (
+  { prisma }: { prisma: App['prisma'] | Tx },
+  space: SearchedSpace,
+  itemIds: readonly string[],
+  first: number,
+  and?: Prisma.Sql,
+): Promise<Neighbour[]> =>
+  prisma.$queryRaw<Neighbour[]>`
+    /* findNearest */
+    SELECT q."itemId" AS "queryId", n."itemId", n."distance" FROM "Embedding" q
+    CROSS JOIN LATERAL (${nearest(space, Prisma.sql`q."vector"`, first, Prisma.sql`AND e."itemId" <> q."itemId" ${and ?? Prisma.empty}`)}) n
+    WHERE q."projectId" = ${uuidLiteral(space.projectId)} AND q."spaceId" = ${uuidLiteral(space.id)}
+      AND q."itemId" = ANY(${[...itemIds]}::uuid[])`
 
 function checkSize(first: number): void {
   if (first < 1 || first > MAX_SIMILAR) throw invalid(`first must be 1 to ${MAX_SIMILAR}: got ${first}`, 'first')
@@ -73,12 +114,7 @@ export async function findSimilar(
     ? Prisma.sql`AND NOT EXISTS (SELECT 1 FROM "IdentityMember" m WHERE m."projectId" = e."projectId"
         AND m."itemId" = e."itemId" AND m."identityId" = ${excludeIdentityId}::uuid)`
     : Prisma.empty
-  const rows = await app.prisma.$queryRaw<{ queryId: string; itemId: string; distance: number }[]>`
-    /* findSimilar */
-    SELECT q."itemId" AS "queryId", n."itemId", n."distance" FROM "Embedding" q
-    CROSS JOIN LATERAL (${nearest(space, Prisma.sql`q."vector"`, first, Prisma.sql`AND e."itemId" <> q."itemId" ${notIn}`)}) n
-    WHERE q."projectId" = ${uuidLiteral(projectId)} AND q."spaceId" = ${uuidLiteral(space.id)}
-      AND q."itemId" = ANY(${[...itemIds]}::uuid[])`
+  const rows = await findNearest(app, space, itemIds, first, notIn)
   const byQuery = new Map<string, SimilarItem[]>(itemIds.map((id) => [id, []]))
   for (const { queryId, itemId, distance } of rows) {
     const similarity = 1 - distance
@@ -87,7 +123,7 @@ export async function findSimilar(
   return itemIds.map((id) => (byQuery.get(id) ?? []).sort((a, b) => b.similarity - a.similarity))
 }
 
-/** k-NN of a stored item; refuses an item without an embedding. */
+/** k-NN of a stored item; empty while it has no vector in the active space. */
 export async function searchByItem(
   app: App,
   viewer: Viewer,
@@ -95,10 +131,12 @@ export async function searchByItem(
   first: number,
 ): Promise<SimilarItem[]> {
   await requireAccess(app, viewer, projectId, 'project.read')
-  const item = await app.prisma.item.findUnique({ where: { projectId_id: { projectId, id } }, select: { id: true } })
-  if (!item) throw notFound('item', id)
-  const [found] = await findSimilar(app, projectId, [id], { first })
-  return found as SimilarItem[]
+  const [found = []] = await findSimilar(app, projectId, [id], { first })
+  // Asked only then: an item with neighbours exists.
+  if (found.length === 0 && !(await app.prisma.item.findUnique({ where: { projectId_id: { projectId, id } } }))) {
+    throw notFound('item', id)
+  }
+  return found
 }
 
 /** k-NN of a raw vector: it must have the project's dimension, finite values and a length above zero. */

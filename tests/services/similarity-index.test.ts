@@ -3,6 +3,8 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeId } from '../../src/resolvers/global-id.ts'
+import { newId } from '../../src/services/id.ts'
+import { findNearest, findNearestExactly } from '../../src/services/similarity.ts'
 import { blobs } from '../engine/support/data.ts'
 import { key, openTestApp, type TestApp } from '../support/app.ts'
 
@@ -51,8 +53,14 @@ describe('similarity search over a large space', () => {
   it('has its HNSW index, and finds .95 of the ten nearest', async () => {
     const index = await t.app.prisma.job.findFirstOrThrow({ where: { kind: 'embedding_index' } })
     expect(await t.waitForJob(encodeId('Job', index))).toMatchObject({ state: 'SUCCEEDED' })
-    const spaces = await t.app.prisma.embeddingSpace.findMany({ select: { indexedAt: true } })
-    expect(spaces.every(({ indexedAt }) => indexedAt !== null)).toBe(true)
+    const { project } = await t.ok('query($id: ID!) { project(id: $id) { activeSpace { searchRecall } } }', {
+      id: projectId,
+    })
+    expect(project.activeSpace.searchRecall).toBeGreaterThanOrEqual(0.97)
+    const [space] = await t.app.prisma.embeddingSpace.findMany()
+    expect(space?.indexedAt).not.toBeNull()
+    // Clear classes in 32 dimensions are found by the narrowest search.
+    expect(space?.searchWidth).toBe(40)
     const indexes = await t.app.prisma.$queryRaw<{ indexdef: string }[]>`
       SELECT indexdef FROM pg_indexes WHERE indexdef LIKE '%hnsw%halfvec_ip_ops%'`
     expect(indexes.length).toBeGreaterThan(0)
@@ -68,4 +76,39 @@ describe('similarity search over a large space', () => {
     }
     expect(found / (10 * queries.length)).toBeGreaterThanOrEqual(0.95)
   }, 60_000)
+
+  it('searches with the width of the space, which holds for one statement', async () => {
+    const space = await t.app.prisma.embeddingSpace.findFirstOrThrow()
+    const { itemId } = await t.app.prisma.embedding.findFirstOrThrow({ select: { itemId: true } })
+    const widthOf = async (prisma: Pick<typeof t.app.prisma, '$queryRaw'>) => {
+      const [row] = await prisma.$queryRaw<{ width: string }[]>`SELECT current_setting('hnsw.ef_search') AS "width"`
+      return row?.width
+    }
+    const within = await t.app.prisma.$transaction(async (tx) => {
+      await findNearest({ prisma: tx }, { ...space, searchWidth: 77 }, [itemId], 10)
+      return widthOf(tx)
+    })
+    expect(within).toBe('77')
+    await findNearest(t.app, { ...space, searchWidth: 78 }, [itemId], 10)
+    for (let i = 0; i < 10; i++) expect(await widthOf(t.app.prisma)).toBe('120')
+  })
+
+  it('measures against a comparison with every item', async () => {
+    const space = await t.app.prisma.embeddingSpace.findFirstOrThrow()
+    const item = await t.app.prisma.item.findFirstOrThrow({ where: { externalKey: 'item-17' } })
+    const nearest = await findNearestExactly(t.app, space, item.id, 10)
+    const keys = await t.app.prisma.item.findMany({ where: { id: { in: nearest } }, select: { externalKey: true } })
+    expect(new Set(keys.map(({ externalKey }) => externalKey))).toEqual(exact(17))
+  })
+
+  it('says that an item is unknown, and has nothing to say of one without a vector', async () => {
+    const { projectId: project } = await t.app.prisma.embeddingSpace.findFirstOrThrow()
+    const QUERY = 'query($input: SimilaritySearchInput!) { similaritySearch(input: $input, first: 3) { similarity } }'
+    const unknown = encodeId('Item', { projectId: project, id: newId() })
+    expect(await t.gql(QUERY, { input: { itemId: unknown } })).toMatchObject({
+      errors: [{ extensions: { code: 'NOT_FOUND' } }],
+    })
+    const bare = await t.app.prisma.item.create({ data: { projectId: project, id: newId(), externalKey: 'bare' } })
+    expect(await t.ok(QUERY, { input: { itemId: encodeId('Item', bare) } })).toEqual({ similaritySearch: [] })
+  })
 })

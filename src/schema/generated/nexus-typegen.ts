@@ -932,6 +932,7 @@ export interface NexusGenFieldTypes {
     source: NexusGenRootTypes['EmbeddingSpace'] | null; // EmbeddingSpace
     job: NexusGenRootTypes['Job'] | null; // Job
     embeddedCount: number; // Int!
+    searchRecall: number | null; // Float
     isActive: boolean; // Boolean!
     createdAt: NexusGenScalars['DateTime']; // DateTime!
   }
@@ -1695,6 +1696,7 @@ export interface NexusGenFieldTypeNames {
     source: 'EmbeddingSpace'
     job: 'Job'
     embeddedCount: 'Int'
+    searchRecall: 'Float'
     isActive: 'Boolean'
     createdAt: 'DateTime'
   }

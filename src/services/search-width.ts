@@ -1,0 +1,54 @@
+import type { EmbeddingSpace } from '../generated/prisma/client.ts'
+import type { App } from './app.ts'
+import { findNearest, findNearestExactly } from './similarity.ts'
+
+/** Candidates that a search may keep: more find more, and take longer. */
+const WIDTHS = [40, 80, 120, 200, 400]
+/** Share of the ten nearest that is enough: a sample above it is rarely a whole below .95. */
+const ENOUGH = 0.97
+const NEIGHBOURS = 10
+const MOST_QUERIES = 50
+const LEAST_QUERIES = 10
+/** Exact searches of a large space take a second each. */
+const MOST_MS = 60_000
+
+export interface SearchWidth {
+  readonly searchWidth: number
+  readonly searchRecall: number
+}
+
+/**
+ * The least width whose searches find enough of the ten nearest, measured against exact search on items of the space; the
+ * largest where none does, for how hard a graph is to search depends on the data and not on its size alone.
+ */
+export async function chooseSearchWidth(
+  app: App,
+  { projectId, id, dimension }: EmbeddingSpace,
+  { signal, onProgress }: { signal: AbortSignal; onProgress(completed: number, total: number): void },
+): Promise<SearchWidth> {
+  const sample = await app.prisma.$queryRaw<{ itemId: string }[]>`
+    /* chooseSearchWidth */ SELECT "itemId" FROM "Embedding" WHERE "projectId" = ${projectId}::uuid
+      AND "spaceId" = ${id}::uuid ORDER BY md5("itemId"::text) LIMIT ${MOST_QUERIES}`
+  const startedAt = performance.now()
+  const exact = new Map<string, ReadonlySet<string>>()
+  for (const { itemId } of sample) {
+    if (exact.size >= LEAST_QUERIES && performance.now() - startedAt > MOST_MS) break
+    signal.throwIfAborted()
+    exact.set(
+      itemId,
+      new Set(await findNearestExactly(app, { projectId, id, dimension, searchWidth: null }, itemId, NEIGHBOURS)),
+    )
+    onProgress(exact.size, sample.length)
+  }
+  const total = [...exact.values()].reduce((sum, { size }) => sum + size, 0)
+  let chosen: SearchWidth = { searchWidth: WIDTHS.at(-1) as number, searchRecall: 1 }
+  for (const searchWidth of WIDTHS) {
+    signal.throwIfAborted()
+    const space = { projectId, id, dimension, searchWidth }
+    const found = await findNearest(app, space, [...exact.keys()], NEIGHBOURS)
+    const hits = found.filter(({ queryId, itemId }) => exact.get(queryId)?.has(itemId)).length
+    chosen = { searchWidth, searchRecall: total > 0 ? hits / total : 1 }
+    if (chosen.searchRecall >= ENOUGH) break
+  }
+  return chosen
+}
