@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import { type ArmResult, armsOf } from './experiment.ts'
+import { clusterMethods } from '../../src/engine/index.ts'
+import { type ArmResult, armName, armsOf } from './experiment.ts'
 import { type Curve, curvePlot } from './plot.ts'
 import { openStore } from './store.ts'
 
@@ -96,72 +97,110 @@ export function bars(results: readonly SeedResults[], main: string, parts: numbe
   ]
 }
 
-/** Tables in Markdown, one line an arm. */
+/** What bars and curve are about. */
+const MAIN = [UPPER, 'AUTO', LOWER, 'shuffled']
+/** What other arms are compared with. */
+const COMPARED = [UPPER, 'AUTO', LOWER]
+const HEAD = [
+  '| arm | parts | rank-1, % | TAR at FAR 1e-2 | TAR at FAR 1e-3 | nearest | gap closed, % | pseudo F pairwise | BCubed | classes | images | seeds | CPU s | |',
+  '|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|',
+]
+
+interface ArmKey {
+  readonly arm: string
+  readonly parts: number
+}
+
+/** Bars and tables in Markdown, one line an arm. */
 export function reportLines(results: readonly SeedResults[], data: string): string[] {
-  const all = results.flatMap(({ arms }) => arms)
-  const most = Math.max(...all.map(({ parts }) => parts))
-  const row = (arm: string, parts: number): string => {
-    const mine = results.flatMap((seed) => find(seed, arm, parts) ?? [])
-    const of = (value: (result: ArmResult) => number | undefined) => {
-      const known = mine.flatMap((result) => value(result) ?? [])
-      return known.length === 0 ? '' : percent(mean(known))
-    }
-    const count = (value: (result: ArmResult) => number | undefined) => {
-      const known = mine.flatMap((result) => value(result) ?? [])
-      return known.length === 0 ? '' : String(Math.round(mean(known)))
-    }
-    const notes = [...new Set(mine.flatMap(({ note }) => note || []))].join(', ')
-    return `| ${[
-      arm,
-      arm === LOWER ? '' : parts,
-      spread(mine.map(rank1)),
-      of(({ scores }) => scores.tarAtFar['0.01']),
-      of(({ scores }) => scores.tarAtFar['0.001']),
-      of(({ scores }) => scores.nearest),
-      arm === LOWER || arm === UPPER ? '' : spread(gapClosed(results, arm, parts)),
-      of(({ clustering }) => clustering?.pairwise.f),
-      of(({ clustering }) => clustering?.bcubed.f),
-      count(({ pseudo }) => pseudo?.classes),
-      count(({ pseudo }) => pseudo?.images),
-      mine.length,
-      mean(mine.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
-      notes,
-    ].join(' | ')} |`
-  }
-  const head = [
-    '| arm | parts | rank-1, % | TAR at FAR 1e-2 | TAR at FAR 1e-3 | nearest | gap closed, % | pseudo F pairwise | BCubed | classes | images | seeds | CPU s | |',
-    '|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|',
-  ]
-  const keys = [...new Set(all.map(({ arm, parts }) => `${arm}\t${parts}`))].map((key) => {
-    const [arm, parts] = key.split('\t')
-    return { arm, parts: Number(parts) }
-  })
-  const score = ({ arm, parts }: { arm: string; parts: number }) =>
-    mean(results.flatMap((seed) => find(seed, arm, parts) ?? []).map(rank1))
-  const curve = keys.filter(({ parts }) => parts !== most && parts > 0)
-  const atMost = keys.filter(({ parts }) => parts === most || parts === 0).sort((a, b) => score(b) - score(a))
+  const keys = keysOf(results)
+  const most = Math.max(...keys.map(({ parts }) => parts))
+  const others = keys.filter(({ arm, parts }) => parts === most && !MAIN.includes(arm))
+  const isMethod = ({ arm }: ArmKey) => clusterMethods().some((method) => method === arm)
   const main = mainArm(results)
   return [
     `## ${data}`,
     '',
     ...(main ? bars(results, main, most) : []),
     '',
-    `At ${most} parts:`,
-    '',
-    ...head,
-    ...atMost.map(({ arm, parts }) => row(arm, parts)),
-    '',
-    'With fewer parts:',
-    '',
-    ...head,
-    ...curve.sort((a, b) => a.parts - b.parts || score(b) - score(a)).map(({ arm, parts }) => row(arm, parts)),
-    '',
+    ...table(
+      `At ${most} parts:`,
+      results,
+      keys.filter(({ arm, parts }) => MAIN.includes(arm) && (parts === most || parts === 0)),
+    ),
+    ...table(
+      'With fewer parts:',
+      results,
+      keys.filter(({ parts }) => parts !== most && parts > 0),
+    ),
+    ...comparison(`Pseudo-labels of every method, at ${most} parts:`, results, others.filter(isMethod)),
+    ...comparison(
+      `Choices, each different from AUTO in one thing, at ${most} parts:`,
+      results,
+      others.filter((key) => !isMethod(key)),
+    ),
   ]
+}
+
+function keysOf(results: readonly SeedResults[]): ArmKey[] {
+  const keys = new Map<string, ArmKey>()
+  for (const { arm, parts } of results.flatMap(({ arms }) => arms)) keys.set(armName(arm, parts), { arm, parts })
+  return [...keys.values()]
+}
+
+/** Arms beside those that all are compared with, over the seeds that have them: other seeds would compare nothing. */
+function comparison(title: string, results: readonly SeedResults[], keys: readonly ArmKey[]): string[] {
+  const seeds = results.filter((seed) => keys.some(({ arm, parts }) => find(seed, arm, parts)))
+  const parts = keys[0]?.parts
+  const compared = keysOf(seeds).filter((key) => COMPARED.includes(key.arm) && (key.parts === parts || key.parts === 0))
+  return keys.length === 0 ? [] : table(title, seeds, [...keys, ...compared])
+}
+
+/** Fewer parts first, then the best first. */
+function table(title: string, results: readonly SeedResults[], keys: readonly ArmKey[]): string[] {
+  if (keys.length === 0) return []
+  const partsOf = ({ arm, parts }: ArmKey) => (arm === LOWER ? Math.max(...keys.map((key) => key.parts)) : parts)
+  const score = ({ arm, parts }: ArmKey) => mean(results.flatMap((seed) => find(seed, arm, parts) ?? []).map(rank1))
+  const inOrder = keys.toSorted((a, b) => partsOf(a) - partsOf(b) || score(b) - score(a))
+  return [title, '', ...HEAD, ...inOrder.map((key) => row(results, key)), '']
+}
+
+function row(results: readonly SeedResults[], { arm, parts }: ArmKey): string {
+  const mine = results.flatMap((seed) => find(seed, arm, parts) ?? [])
+  const known = (value: (result: ArmResult) => number | undefined) => mine.flatMap((result) => value(result) ?? [])
+  const share = (value: (result: ArmResult) => number | undefined) =>
+    known(value).length === 0 ? '' : percent(mean(known(value)))
+  const count = (value: (result: ArmResult) => number | undefined) =>
+    known(value).length === 0 ? '' : String(Math.round(mean(known(value))))
+  const notes = [...new Set(mine.flatMap(({ note }) => note || []))].join(', ')
+  return `| ${[
+    arm,
+    arm === LOWER ? '' : parts,
+    spread(mine.map(rank1)),
+    share(({ scores }) => scores.tarAtFar['0.01']),
+    share(({ scores }) => scores.tarAtFar['0.001']),
+    share(({ scores }) => scores.nearest),
+    arm === LOWER || arm === UPPER ? '' : spread(gapClosed(results, arm, parts)),
+    share(({ clustering }) => clustering?.pairwise.f),
+    share(({ clustering }) => clustering?.bcubed.f),
+    count(({ pseudo }) => pseudo?.classes),
+    count(({ pseudo }) => pseudo?.images),
+    mine.length,
+    mean(mine.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
+    notes,
+  ].join(' | ')} |`
 }
 
 /** The method that the shuffled control belongs to. */
 const mainArm = (results: readonly SeedResults[]) =>
   results.some(({ arms }) => arms.some(({ arm }) => arm === 'AUTO')) ? 'AUTO' : undefined
+
+/** The seeds that have pseudo-labels at every number of parts, or all where none has. */
+function wholeCurves(results: readonly SeedResults[]): readonly SeedResults[] {
+  const counts = keysOf(results).flatMap(({ arm, parts }) => (arm === 'AUTO' ? parts : []))
+  const whole = results.filter((seed) => counts.every((parts) => find(seed, 'AUTO', parts)))
+  return whole.length > 0 ? whole : results
+}
 
 /** The curve over the parts: mean of the seeds, with lowest and highest. */
 export function curveOf(results: readonly SeedResults[], name: string, arm: string): Curve {
@@ -186,9 +225,10 @@ const END = (data: string) => `<!-- ${data}: end -->`
 export function writeReport(results: readonly SeedResults[], data: string): void {
   const file = join('docs', 'retraining.md')
   const plot = `retraining-${data}.svg`
-  const all = results.flatMap((seed) => seed.arms)
+  const whole = wholeCurves(results)
+  const all = whole.flatMap((seed) => seed.arms)
   const others = [...new Set(all.map(({ arm }) => arm))].filter(
-    (arm) => ![UPPER, LOWER, 'AUTO', 'shuffled'].includes(arm) && curveOf(results, arm, arm).points.length > 1,
+    (arm) => !MAIN.includes(arm) && curveOf(whole, arm, arm).points.length > 1,
   )
   const arms = [UPPER, 'AUTO', ...others, LOWER, 'shuffled'].filter((arm) => all.some((result) => result.arm === arm))
   mkdirSync('docs', { recursive: true })
@@ -197,7 +237,7 @@ export function writeReport(results: readonly SeedResults[], data: string): void
     curvePlot(
       `Rank-1 identification with distractors, ${data}`,
       'unlabelled parts',
-      arms.map((arm) => curveOf(results, arm === 'AUTO' ? 'pseudo-labels (AUTO)' : arm, arm)),
+      arms.map((arm) => curveOf(whole, arm === 'AUTO' ? 'pseudo-labels (AUTO)' : arm, arm)),
     ),
   )
   const cpu = results.flatMap(({ arms: all }) => all.map(({ cpuSeconds }) => cpuSeconds))
@@ -206,6 +246,8 @@ export function writeReport(results: readonly SeedResults[], data: string): void
     '',
     ...reportLines(results, data),
     `![Rank-1 over the number of unlabelled parts](${plot})`,
+    '',
+    `The plot is of ${whole.length === 1 ? 'seed' : 'seeds'} ${whole.map(({ seed }) => seed).join(', ')}.`,
     '',
     `${cpu.length} trainings took ${Math.round(cpu.reduce((a, b) => a + b, 0))} CPU seconds, ${mean(cpu).toFixed(1)} each, on ${cpus()[0].model}.`,
     '',

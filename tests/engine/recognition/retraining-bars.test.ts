@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bars, gapClosed, type SeedResults } from '../../../bench/retraining/report.ts'
+import { bars, gapClosed, reportLines, type SeedResults } from '../../../bench/retraining/report.ts'
 
 /** Rank-1 of the four arms at 9 parts, in percent. */
 function seedOf(seed: number, lower: number, mine: number, upper: number, shuffled: number): SeedResults {
@@ -46,5 +46,19 @@ describe('the bars of the retraining experiment', () => {
   it('fail on one seed without a gain, on a mean below half of the gap, and stay open below three seeds', () => {
     expect(verdicts([...good.slice(0, 2), seedOf(3, 16, 16, 24, 10)])).toEqual(['not met', 'met', 'met', 'not met'])
     expect(verdicts(good.slice(0, 2))[0]).toBe('open, 2 of at least 3 seeds, met')
+  })
+
+  it('compares a method with the arms of its own seeds alone', () => {
+    const withMethod = seedOf(4, 10, 20, 30, 10)
+    const method = { ...withMethod.arms[1], arm: 'K_MEANS', scores: { ...withMethod.arms[1].scores, rank1: 0.15 } }
+    const lines = reportLines([...good, { ...withMethod, arms: [...withMethod.arms, method] }], 'omniglot')
+    const methods = lines.slice(lines.indexOf('Pseudo-labels of every method, at 9 parts:') + 4)
+    expect(methods.slice(0, 4).map((line) => line.split(' | ').slice(0, 3).join(' '))).toEqual([
+      '| true labels 9 30.0',
+      '| AUTO 9 20.0',
+      '| K_MEANS 9 15.0',
+      '| labels only  10.0',
+    ])
+    expect(lines).not.toContain('With fewer parts:')
   })
 })
