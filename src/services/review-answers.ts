@@ -365,7 +365,8 @@ export function writeAnswers(
       FROM jsonb_to_recordset(${JSON.stringify(stored)}::jsonb) AS r("id" uuid, "taskId" uuid, "actorId" uuid,
         "verdict" "ReviewVerdict", "outlierItemIds" jsonb, "identityId" uuid, "contradictsModel" boolean, "durationMs" int)),
     closed AS (
-      UPDATE "ReviewTask" t SET "state" = c."state", "decisionId" = coalesce(c."decisionId", t."decisionId"),
+      -- What a decision of this batch has settled stays so, though its own answer would have waited for another person.
+      UPDATE "ReviewTask" t SET "state" = CASE WHEN t."state" = 'OBSOLETE' THEN t."state" ELSE c."state" END, "decisionId" = coalesce(c."decisionId", t."decisionId"),
         "settledVerdict" = coalesce(c."verdict", t."settledVerdict"),
         "settledAt" = CASE WHEN c."verdict" IS NOT NULL THEN now() ELSE t."settledAt" END,
         "assigneeId" = NULL, "leaseExpiresAt" = NULL, "revision" = t."revision" + 1, "updatedAt" = now()

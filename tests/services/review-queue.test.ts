@@ -508,6 +508,29 @@ describe('batches', () => {
     expect(new Set(places).size).toBe(1)
   })
 
+  it('an answer that would wait for a second person waits for nobody once another of its batch settles the question', async () => {
+    const p = await openQueueProject(
+      t,
+      [many('a', 3), many('a', 3), many('a', 3)],
+      [
+        { left: [0, 0], right: [1, 0], probability: 0.95 },
+        { left: [1, 1], right: [2, 1], probability: 0.9 },
+        { left: [0, 2], right: [2, 2], probability: 0.6 },
+      ],
+    )
+    const [ann, bob] = p.people as [Viewer, Viewer]
+    const tasks = await claim(p, ann, 25, ['MERGE'])
+    const doubted = tasks.find(({ probability }) => probability < 0.8) as ReviewTask
+    const answers = [doubted, ...tasks.filter(({ id }) => id !== doubted.id)].map((task) => say(task, 'SAME'))
+    const { results } = await submit(p, ann, answers)
+    expect(results.map(({ task }) => task.state)).toEqual(['OBSOLETE', 'APPLIED', 'APPLIED'])
+    expect(await stateOf(p, doubted.id)).toMatchObject({ state: 'OBSOLETE', settledVerdict: 'SAME', assigneeId: null })
+    expect(await claim(p, bob, 25, ['MERGE'])).toEqual([])
+    expect(
+      (await findAnswers(t.app, p.admin, p.projectId, [results[0]?.task as ReviewTask])).get(doubted.id),
+    ).toHaveLength(1)
+  })
+
   it('batches of any size end where one answer at a time ends, and break no constraint', async () => {
     const world = () =>
       openQueueProject(
