@@ -1,11 +1,12 @@
-// Peak memory of exports with vectors, each in a process of its own on the embedded database:
-//   npm run bench:exports -- [--n 60000] [--dim 256] [--formats PARQUET,JSONL]
+// Peak memory and pace of exports, each in a process of its own on the embedded database; "JSONL+" is JSONL with vectors:
+//   npm run bench:exports -- [--n 60000] [--dim 256] [--formats PARQUET+,JSONL]
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import sharp from 'sharp'
 import { loadConfig } from '../src/config.ts'
 import { createRng } from '../src/engine/rng.ts'
 import type { ExportFormat } from '../src/generated/prisma/client.ts'
@@ -17,6 +18,7 @@ import { writeExport } from '../src/jobs/write-export.ts'
 import { openApp } from '../src/open-app.ts'
 import type { App } from '../src/services/app.ts'
 import { createDatasetVersion } from '../src/services/dataset-versions.ts'
+import { EXPORT_WRITERS } from '../src/services/export-formats.ts'
 import { createExport } from '../src/services/exports.ts'
 import { newId } from '../src/services/id.ts'
 import { startImport } from '../src/services/imports.ts'
@@ -25,12 +27,17 @@ import { createUserWithToken } from '../src/services/users.ts'
 import { writeMatrix } from './platform-data.ts'
 
 const ITEMS_OF_A_CLASS = 8
+/** Pixels along each side: the crop of a face. */
+const PICTURE_SIZE = 112
 
 const { values: options } = parseArgs({
   options: {
     n: { type: 'string', default: '60000' },
     dim: { type: 'string', default: '256' },
-    formats: { type: 'string', default: 'PARQUET,JSONL,CSV,LEARN_TO_CLUSTER' },
+    formats: {
+      type: 'string',
+      default: 'JSONL,JSONL+,CSV,CSV+,PARQUET,PARQUET+,LEARN_TO_CLUSTER,IMAGE_FOLDER,COCO,FIFTYONE',
+    },
     /** Of the processes that this one starts. */
     folder: { type: 'string' },
     step: { type: 'string' },
@@ -38,6 +45,11 @@ const { values: options } = parseArgs({
 })
 const n = Number(options.n)
 const dimension = Number(options.dim)
+
+const formats = options.formats.split(',').map((name) => ({
+  format: name.replace('+', '') as ExportFormat,
+  includeEmbeddings: name.endsWith('+'),
+}))
 
 const peakMiB = () => Math.round(process.resourceUsage().maxRSS / 1024)
 
@@ -55,6 +67,27 @@ async function openFolder(folder: string) {
   return { ...opened, viewer: { userId, requestId: 'bench', roles: new Map() } }
 }
 
+/** A picture of its own for each item, as files that exports read. */
+async function addPictures(app: App, projectId: string): Promise<void> {
+  const items = await app.prisma.item.findMany({ where: { projectId }, select: { id: true } })
+  const pixels = Buffer.alloc(3 * PICTURE_SIZE ** 2)
+  const raw = { width: PICTURE_SIZE, height: PICTURE_SIZE, channels: 3 } as const
+  for (let from = 0; from < items.length; from += 1000) {
+    const batch = items.slice(from, from + 1000)
+    const keys: string[] = []
+    for (const [at] of batch.entries()) {
+      // Smooth enough to take what photographs take, no two alike.
+      for (let i = 0; i < pixels.length; i++) pixels[i] = (i >> 4) * (1 + ((from + at) % 251)) + (from + at)
+      pixels.writeUInt32LE(from + at)
+      keys.push((await app.files.put(await sharp(pixels, { raw }).png({ compressionLevel: 1 }).toBuffer())).key)
+    }
+    await app.prisma.$executeRaw`
+      UPDATE "Item" i SET "imageKey" = p."key", "width" = ${PICTURE_SIZE}, "height" = ${PICTURE_SIZE}
+      FROM unnest(${batch.map(({ id }) => id)}::uuid[], ${keys}::text[]) AS p ("id", "key")
+      WHERE i."projectId" = ${projectId}::uuid AND i."id" = p."id"`
+  }
+}
+
 /** Labelled items with vectors, frozen. */
 async function seed(folder: string): Promise<void> {
   const rng = createRng(1)
@@ -69,32 +102,35 @@ async function seed(folder: string): Promise<void> {
   const asked = { projectId, manifestUrl, onExisting: 'REJECT', idempotencyKey: newId() } as const
   const { id } = await startImport(app, viewer, asked)
   await run(app, importItems, { projectId, id })
+  if (formats.some(({ format }) => EXPORT_WRITERS[format].needsPictures)) await addPictures(app, projectId)
   const frozen = { projectId, identityStates: ['CONFIRMED' as const], idempotencyKey: newId() }
   const { job } = await createDatasetVersion(app, viewer, frozen)
   await run(app, freezeDataset, { projectId, id: job.id })
   await close()
 }
 
-async function exportAs(folder: string, format: ExportFormat): Promise<void> {
+async function exportAs(folder: string, { format, includeEmbeddings }: (typeof formats)[number]): Promise<void> {
   const { app, viewer, close } = await openFolder(folder)
   const version = await app.prisma.datasetVersion.findFirstOrThrow()
   const { projectId, id: datasetVersionId } = version
-  const input = { projectId, datasetVersionId, format, includeEmbeddings: true, idempotencyKey: newId() }
+  const input = { projectId, datasetVersionId, format, includeEmbeddings, idempotencyKey: newId() }
   const { id: exportId, jobId } = await createExport(app, viewer, input)
-  const [before, cpu] = [peakMiB(), process.cpuUsage()]
+  const [before, cpu, start] = [peakMiB(), process.cpuUsage(), performance.now()]
   await run(app, writeExport, { projectId, id: jobId })
   const { user, system } = process.cpuUsage(cpu)
+  const rowsPerSecond = Math.round((1000 * version.itemCount) / (performance.now() - start))
   const files = await app.prisma.exportFile.findMany({ where: { projectId, exportId } })
   const sizeMiB = Math.round(files.reduce((sum, { byteSize }) => sum + Number(byteSize), 0) / 2 ** 20)
   const cpuSeconds = Math.round((user + system) / 1e5) / 10
-  console.log(
-    JSON.stringify({ format, rows: version.itemCount, sizeMiB, beforeMiB: before, peakMiB: peakMiB(), cpuSeconds }),
-  )
+  const memory = { beforeMiB: before, peakMiB: peakMiB() }
+  const rows = version.itemCount
+  console.log(JSON.stringify({ format, includeEmbeddings, rows, sizeMiB, ...memory, cpuSeconds, rowsPerSecond }))
   await close()
 }
 
 function runApart(folder: string, step: string): void {
-  const own = ['--n', options.n, '--dim', options.dim, '--folder', folder, '--step', step]
+  const all = ['--n', options.n, '--dim', options.dim, '--formats', options.formats]
+  const own = [...all, '--folder', folder, '--step', step]
   const { status } = spawnSync(process.execPath, [...process.execArgv, import.meta.filename, ...own], {
     stdio: 'inherit',
   })
@@ -102,11 +138,12 @@ function runApart(folder: string, step: string): void {
 }
 
 if (options.folder && options.step) {
-  await (options.step === 'seed' ? seed(options.folder) : exportAs(options.folder, options.step as ExportFormat))
+  const asked = formats[Number(options.step)]
+  await (asked ? exportAs(options.folder, asked) : seed(options.folder))
 } else {
   const folder = mkdtempSync(path.join(tmpdir(), 'tributary-exports-'))
   try {
-    for (const step of ['seed', ...options.formats.split(',')]) runApart(folder, step)
+    for (const step of ['seed', ...formats.keys()]) runApart(folder, `${step}`)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
