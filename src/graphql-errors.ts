@@ -52,8 +52,8 @@ export const refusalResponse = (errors: readonly GraphQLFormattedError[]): [stri
 ]
 
 /** A refusal of a service, in GraphQL's own shape; anything else as it is. */
-export function asGraphQLError(error: unknown): unknown {
+export function asGraphQLError(error: unknown, requestId?: string): unknown {
   if (!(error instanceof DomainError)) return error
   const status = STATUS_OF_REFUSALS[error.code] ?? 400
-  return new GraphQLError(error.message, { extensions: { code: error.code, http: { status } } })
+  return new GraphQLError(error.message, { extensions: { code: error.code, requestId, http: { status } } })
 }

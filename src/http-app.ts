@@ -15,7 +15,7 @@ import { PAGE_DOCUMENTS, reviewPageRoutes } from './infra/review-page-route.ts'
 import { liveOperations } from './live-operations.ts'
 import { monitorRoutes } from './monitor-routes.ts'
 import { labelsOf } from './operation-labels.ts'
-import { checkQuery } from './query-limits.ts'
+import { checkQuery, MAX_TOKENS } from './query-limits.ts'
 import { type Context, createContext } from './resolvers/context.ts'
 import { buildSchema } from './schema/index.ts'
 import type { App } from './services/app.ts'
@@ -136,6 +136,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
+    parseOptions: { maxTokens: MAX_TOKENS },
     // Our own handler stops everything in its order; Apollo's would send the signal again when it has stopped, and end the process.
     stopOnTerminationSignals: false,
     hideSchemaDetailsFromClientErrors: false,
@@ -207,7 +208,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
         } catch (error) {
           const retryAfter = error instanceof DomainError && error.detail.retryAfterSeconds
           if (retryAfter) res.setHeader('retry-after', retryAfter)
-          throw asGraphQLError(error)
+          throw asGraphQLError(error, requestId)
         }
       },
     }),
@@ -238,7 +239,7 @@ export async function createHttpApp(app: App): Promise<HttpApp> {
 /** A broken body is answered in JSON, like everything else. */
 const jsonErrors =
   (app: App): ErrorRequestHandler =>
-  (error, _req, res, next) => {
+  (error, req, res, next) => {
     if (res.headersSent) return next(error)
     const status = typeof error.status === 'number' && error.status < 500 ? error.status : 500
     const message =
@@ -247,8 +248,10 @@ const jsonErrors =
         : status === 500
           ? 'something went wrong on our side'
           : `the request body is no JSON: ${error.message}`
-    if (status === 500) app.log.error({ err: error }, 'unexpected error in the HTTP layer')
+    const requestId = requestIdOf(req)
+    if (status === 500) app.log.error({ err: error, requestId }, 'unexpected error in the HTTP layer')
     res
       .status(status)
-      .json({ errors: [{ message, extensions: { code: status === 500 ? 'INTERNAL' : 'BAD_REQUEST' } }] })
+      .set('x-request-id', requestId)
+      .json({ errors: [{ message, extensions: { code: status === 500 ? 'INTERNAL' : 'BAD_REQUEST', requestId } }] })
   }

@@ -13,7 +13,7 @@ import {
 } from 'graphql'
 import { asGraphQLError, formatError } from './graphql-errors.ts'
 import { labelsOf } from './operation-labels.ts'
-import { checkQuery } from './query-limits.ts'
+import { checkQuery, MAX_TOKENS } from './query-limits.ts'
 import { type Context, createContext } from './resolvers/context.ts'
 import type { App } from './services/app.ts'
 import { signIn } from './services/sign-in.ts'
@@ -102,7 +102,7 @@ export function liveOperations(app: App, schema: GraphQLSchema, { known, require
     const variables = request.variables ?? {}
     let document: DocumentNode | undefined
     try {
-      document = parse(textOf(request))
+      document = parse(textOf(request), { maxTokens: MAX_TOKENS })
       const errors = validate(schema, document)
       if (errors.length > 0) {
         count(document, request, startedAt, undefined, errors[0])

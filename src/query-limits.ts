@@ -15,6 +15,9 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
+  type ValueNode,
+  valueFromASTUntyped,
+  visit,
 } from 'graphql'
 
 export interface QueryLimits {
@@ -24,6 +27,38 @@ export interface QueryLimits {
 
 /** Rows assumed of a list that declares no size. */
 const UNDECLARED_LIST = 10
+/** Selections that are looked at, fragments followed: some thirty times those of the largest page of the review page. */
+const MOST_SELECTIONS = 20_000
+/**
+ * Tokens of a document, for GraphQL's parser. Validating takes time with the square of it; 250 rows of an update written out
+ * take half of it, and lists are better sent as variables.
+ */
+export const MAX_TOKENS = 5_000
+
+/** Postgres keeps neither the character NUL nor half a surrogate pair; the parser lets no half pair into a document. */
+const BROKEN_TEXT = /\0|\p{Surrogate}/u
+
+/** Refuses texts that no database column could hold, wherever they stand. */
+function checkTexts(document: DocumentNode, variables: Readonly<Record<string, unknown>>): void {
+  const refuse = (where: string) => {
+    throw new GraphQLError(`texts must have neither the character NUL nor half a character: got one in ${where}`, {
+      extensions: { code: 'BAD_USER_INPUT' },
+    })
+  }
+  // Not by recursion: a body may nest as deep as it is long.
+  for (const [name, value] of Object.entries(variables)) {
+    const left: unknown[] = [value]
+    while (left.length > 0) {
+      const part = left.pop()
+      if (typeof part === 'string' ? BROKEN_TEXT.test(part) : false) refuse(`variable $${name}`)
+      if (typeof part !== 'object' || part === null) continue
+      for (const [key, inner] of Object.entries(part)) left.push(key, inner)
+    }
+  }
+  // Only an escape can write it.
+  if (!document.loc?.source.body.includes('\\u')) return
+  visit(document, { StringValue: ({ value }) => (BROKEN_TEXT.test(value) ? refuse('the document') : undefined) })
+}
 
 /**
  * Refuses an operation that nests too deep or asks for too many objects, before anything is executed. The cost is the
@@ -36,6 +71,7 @@ export function checkQuery(
   limits: QueryLimits,
   operationName?: string | null,
 ): void {
+  checkTexts(document, variables)
   const fragments = new Map<string, FragmentDefinitionNode>()
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition)
@@ -53,17 +89,27 @@ export function checkQuery(
       extensions: { code: 'DEPTH_LIMIT', depth },
     })
 
+  const defaultOf = new Map(
+    operation.variableDefinitions?.map(({ variable, defaultValue }) => [
+      variable.name.value,
+      defaultValue && valueFromASTUntyped(defaultValue),
+    ]),
+  )
+  const valueOf = (value: ValueNode): unknown =>
+    value.kind === Kind.VARIABLE
+      ? (variables[value.name.value] ?? defaultOf.get(value.name.value))
+      : valueFromASTUntyped(value, variables)
+
   /** The list size a field declares: `first`, the length of `ids`, or a guess. */
   function sizeOf(field: FieldNode, type: GraphQLOutputType, declared: Record<string, number | undefined>): number {
-    for (const argument of field.arguments ?? []) {
-      const { value } = argument
-      const given = value.kind === Kind.VARIABLE ? variables[value.name.value] : undefined
-      if (['first', 'last', 'count'].includes(argument.name.value)) {
-        if (value.kind === Kind.INT) return Number(value.value)
-        if (typeof given === 'number') return given
+    for (const { name, value } of field.arguments ?? []) {
+      if (['first', 'last', 'count'].includes(name.value)) {
+        const given = valueOf(value)
+        // What is below one is refused later, and must not make room for others until then.
+        if (typeof given === 'number') return Math.max(1, given)
       }
-      if (argument.name.value === 'ids') {
-        if (value.kind === Kind.LIST) return value.values.length
+      if (name.value === 'ids') {
+        const given = valueOf(value)
         if (Array.isArray(given)) return given.length
       }
     }
@@ -72,9 +118,17 @@ export function checkQuery(
     return isListType(bare) ? UNDECLARED_LIST : 1
   }
 
+  const costRefusal = (message: string) =>
+    new GraphQLError(message, { extensions: { code: 'COST_LIMIT', maxCost: limits.maxCost } })
+  let seen = 0
+
   function costOf(selections: SelectionSetNode, parent: GraphQLCompositeType, depth: number, inPage: boolean): number {
     let cost = 0
     for (const selection of selections.selections) {
+      // Fragments that hold fragments double with each level.
+      if (++seen > MOST_SELECTIONS) {
+        throw costRefusal(`the operation selects more than ${MOST_SELECTIONS} fields, fragments followed: ask for less`)
+      }
       if (selection.kind === Kind.FRAGMENT_SPREAD || selection.kind === Kind.INLINE_FRAGMENT) {
         const fragment = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value) : selection
         if (!fragment) continue
@@ -97,9 +151,8 @@ export function checkQuery(
       const size = isEdges ? 1 : sizeOf(selection, definition.type, defaults)
       cost += size * (1 + costOf(selection.selectionSet, child, depth + 1, isConnection))
       if (cost > limits.maxCost) {
-        throw new GraphQLError(
+        throw costRefusal(
           `the operation may return more than ${limits.maxCost} objects: ask for smaller pages (first) or fewer levels`,
-          { extensions: { code: 'COST_LIMIT', maxCost: limits.maxCost } },
         )
       }
     }

@@ -43,7 +43,7 @@ export const writeExport = implementJob(exportJob, async ({ app, job, payload, s
     where: { projectId_id: { projectId, id: version.spaceId } },
   })
   const writer = EXPORT_WRITERS[made.format]
-  const includeEmbeddings = made.includeEmbeddings || writer.needsEmbeddings === true
+  const includeEmbeddings = (made.includeEmbeddings && !writer.needsPictures) || writer.needsEmbeddings === true
   const { itemCount } = version
   const partCount = Math.max(1, Math.ceil(itemCount / writer.rowsPerPart))
   const { parts: done, files } = checkpointSchema.parse(job.checkpoint ?? {})
@@ -82,7 +82,10 @@ export const writeExport = implementJob(exportJob, async ({ app, job, payload, s
 
   if (writer.needsPictures && done === 0) {
     let hasPicture = false
-    for await (const { imageKey } of rows(0, itemCount)) if (imageKey) hasPicture = true
+    for await (const { imageKey } of rows(0, itemCount)) {
+      hasPicture = imageKey !== null
+      if (hasPicture) break
+    }
     if (!hasPicture) {
       throw new DomainError(
         'INVALID_STATE',

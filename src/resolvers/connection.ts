@@ -1,5 +1,4 @@
-import { DomainError } from '../services/errors.ts'
-import { checkPage, type Page, type PageResult } from '../services/page.ts'
+import { checkPage, type Page, type PageResult, strangeCursor } from '../services/page.ts'
 
 export interface PageArgs {
   first: number
@@ -29,9 +28,7 @@ function decodeCursor(cursor: string): readonly unknown[] {
   } catch {
     // Falls through to the refusal below.
   }
-  throw new DomainError('INVALID', 'after must be a cursor that this connection returned: got something else', {
-    path: ['after'],
-  })
+  throw strangeCursor()
 }
 
 /** Builds the connection of one page: `keysetOf` gives the sort key of a row, `nodeOf` its node and edge facts. */

@@ -1,11 +1,12 @@
 import type { Identity, IdentityMember, Item, Project } from '../generated/prisma/client.ts'
 import { listDecisions } from '../services/decisions.ts'
+import { invalid } from '../services/errors.ts'
 import * as identities from '../services/identities.ts'
 import * as members from '../services/identity-members.ts'
 import type { GraphEdgeSource } from './cluster-run.ts'
 import { type PageArgs, pageOf, toConnection } from './connection.ts'
 import type { Context } from './context.ts'
-import { decodeId, decodeRoot, encodeId } from './global-id.ts'
+import { decodeId, encodeId } from './global-id.ts'
 import { payload, toUserErrorSource } from './payload.ts'
 
 export const id = (identity: Identity) => encodeId('Identity', identity)
@@ -92,7 +93,9 @@ export const updateIdentities = payload(
     const refs = input.updates.map(({ identityId }, i) =>
       decodeId('Identity', identityId, 'input', 'updates', String(i)),
     )
-    const projectId = refs[0]?.projectId ?? decodeRoot('Project', '', 'input', 'updates')
+    const [first] = refs
+    if (!first) throw invalid(`updates must have 1 to ${identities.MAX_UPDATES} rows: got 0`, 'input', 'updates')
+    const { projectId } = first
     const updates = input.updates.map((update, i) => {
       const ref = refs[i] as { projectId: string; id: string }
       // An identity of another project is no identity here.

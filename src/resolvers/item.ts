@@ -1,5 +1,5 @@
 import type { Identity, Item, Project } from '../generated/prisma/client.ts'
-import { DomainError } from '../services/errors.ts'
+import { DomainError, notFound } from '../services/errors.ts'
 import * as imports from '../services/imports.ts'
 import * as items from '../services/items.ts'
 import * as media from '../services/media.ts'
@@ -70,10 +70,12 @@ export function similaritySearch(
   { app, viewer }: Context,
 ) {
   const { input, first, projectId } = args
-  if (input.itemId) {
-    return similarity.searchByItem(app, viewer, decodeId('Item', input.itemId, 'input', 'itemId'), first)
-  }
   const project = projectId ? decodeRoot('Project', projectId, 'projectId') : viewer.keyScope?.projectId
+  if (input.itemId) {
+    const item = decodeId('Item', input.itemId, 'input', 'itemId')
+    if (project && item.projectId !== project) throw notFound('item', item.id)
+    return similarity.searchByItem(app, viewer, item, first)
+  }
   if (!project)
     throw new DomainError('INVALID', 'projectId must be given with a personal token', { path: ['projectId'] })
   if (input.stagedUrl) return searchByPicture(app, viewer, project, input.stagedUrl, first)

@@ -7,6 +7,7 @@ import type {
   ReviewTaskKind,
   User,
 } from '../generated/prisma/client.ts'
+import { invalid } from '../services/errors.ts'
 import type { Panel, Panels } from '../services/review-questions.ts'
 import * as review from '../services/review-tasks.ts'
 import type { GraphEdgeSource } from './cluster-run.ts'
@@ -87,8 +88,9 @@ interface SubmitInput {
 
 export const submitReviewAnswers = payload(
   async ({ input }: { input: SubmitInput }, { app, viewer, load }) => {
-    const first = decodeId('ReviewTask', input.answers[0]?.taskId ?? '', 'input', 'answers', '0', 'taskId')
-    const { projectId } = first
+    const [first] = input.answers
+    if (!first) throw invalid(`answers must be 1 to ${review.MAX_BATCH}: got 0`, 'input', 'answers')
+    const { projectId } = decodeId('ReviewTask', first.taskId, 'input', 'answers', '0', 'taskId')
     const answers = input.answers.map((answer, i) => {
       const path = ['input', 'answers', String(i)]
       return {
@@ -113,7 +115,9 @@ export const submitReviewAnswers = payload(
 
 /** Tasks of one project: the first id says which. */
 function decodeTasks(taskIds: string[]): { projectId: string; ids: string[] } {
-  const { projectId } = decodeId('ReviewTask', taskIds[0] ?? '', 'input', 'taskIds', '0')
+  const [first] = taskIds
+  if (!first) throw invalid(`taskIds must be 1 to ${review.MAX_BATCH}: got 0`, 'input', 'taskIds')
+  const { projectId } = decodeId('ReviewTask', first, 'input', 'taskIds', '0')
   return { projectId, ids: decodeIds('ReviewTask', projectId, taskIds, 'input', 'taskIds') }
 }
 

@@ -26,7 +26,9 @@ const CalibrationReport = objectType({
     t.float('precisionLowerBound', { description: 'Lower confidence bound at that threshold.' })
     t.nonNull.int('labelsUsed', { description: 'Labelled pairs used.' })
     t.nonNull.float('autoAcceptedShare', { description: 'Share of links accepted without a person.' })
-    t.int('labelsNeeded', { description: 'Labels still needed, when threshold is null.' })
+    t.int('labelsNeeded', {
+      description: 'Labels still needed, when threshold is null; 1,000,000 where no number is foreseen to do.',
+    })
   },
 })
 

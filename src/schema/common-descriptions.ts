@@ -3,7 +3,7 @@ import { type GraphQLSchema, isInterfaceType, isObjectType } from 'graphql'
 /** Arguments that mean the same wherever they stand. */
 const ARGUMENTS: Readonly<Record<string, string>> = {
   after: 'Cursor of the last edge seen; absent for the first page.',
-  cap: 'Counting stops here.',
+  cap: 'Counting stops here, at most 100,000.',
   filter: 'All parts must hold.',
   first: 'How many.',
   id: 'Global id.',

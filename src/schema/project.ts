@@ -60,6 +60,7 @@ const ApiKey = objectType({
     t.nonNull.field('role', { type: 'Role', description: 'Highest role it acts with.' })
     t.field('expiresAt', { type: 'DateTime', description: 'When it stops working.' })
     t.field('lastUsedAt', { type: 'DateTime', description: 'Last successful use.' })
+    t.field('revokedAt', { type: 'DateTime', description: 'When it was ended before its time.' })
   },
 })
 

@@ -26,9 +26,9 @@ function checkIds(what: string, ids: readonly string[], most: number, path: stri
   if (new Set(ids).size < ids.length) throw invalid(`${what} must not repeat an entry`, ...path)
 }
 
-/** Refuses changes that are empty, too large or say the same thing twice. */
-export function checkChange(change: DecisionChange): void {
-  const path = ['input', 'decision', 'change']
+/** Refuses changes that are empty, too large or say the same thing twice; `of` is where the caller gave them. */
+export function checkChange(change: DecisionChange, of: readonly string[]): void {
+  const path = [...of, 'change']
   if ('merge' in change) {
     const { intoIdentityId, fromIdentityIds } = change.merge
     checkIds('fromIdentityIds', fromIdentityIds, MAX_MERGED, [...path, 'merge', 'fromIdentityIds'])

@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto'
 import { type Constraint, type ConstraintKind, type Decision, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
-import { checkChange, type DecisionChange } from './decision-change.ts'
+import { checkComment } from './comment.ts'
+import { checkChange, type DecisionChange, namedIdentities } from './decision-change.ts'
 import { type DecisionState, type Plan, placesAfter, planDecision } from './decision-plan.ts'
 import { readDecisionState } from './decision-state.ts'
 import { countMoved, type DecisionActor, writeDecision } from './decision-write.ts'
-import { DomainError, notFound } from './errors.ts'
+import { DomainError, invalid, notFound } from './errors.ts'
 import { encodeId } from './global-id.ts'
 import { newId } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { findNeedlessTasks } from './needless-tasks.ts'
-import { cutPage, type Page, type PageResult } from './page.ts'
+import { cutPage, idOf, indexOf, type Page, type PageResult } from './page.ts'
 import { lockProject } from './project-lock.ts'
 
 export interface ExpectedRevision {
@@ -94,6 +95,23 @@ async function checkRevisions(
   }
 }
 
+/** Nobody changes an identity that they have not seen: each one that the change names must come with its revision. */
+function requireRevisions(
+  projectId: string,
+  state: DecisionState,
+  change: DecisionChange,
+  expected: readonly ExpectedRevision[],
+): void {
+  const seen = new Set(expected.map(({ identityId }) => identityId))
+  const unseen = namedIdentities(change).find((id) => state.identities.has(id) && !seen.has(id))
+  if (!unseen) return
+  throw invalid(
+    `expectedRevisions must have the revision that you saw of each identity named, or previewToken be given: got none of ${encodeId('Identity', { projectId, id: unseen })}`,
+    'input',
+    'expectedRevisions',
+  )
+}
+
 /** Refusals name the project, so that the constraints they list can be shown. */
 function planIn(projectId: string, state: DecisionState, change: DecisionChange): Plan {
   try {
@@ -115,11 +133,14 @@ export async function applyDecisionIn(tx: Tx, actor: DecisionActor, change: Deci
 export async function applyDecision(app: App, viewer: Viewer, input: ApplyDecision): Promise<Decision> {
   const { projectId, change, expectedRevisions, previewToken, comment } = input
   await requireAccess(app, viewer, projectId, 'decision.apply')
-  checkChange(change)
+  checkChange(change, ['input', 'decision'])
+  checkComment(comment)
   const { decisionId } = await onceOnly(app, viewer, 'applyDecision', input, async (tx) => {
     await lockProject(tx, projectId)
     const state = await readDecisionState({ prisma: tx }, projectId, change)
     await checkRevisions(tx, projectId, state, expectedRevisions)
+    // A preview's token pins all that the change depends on, revisions included.
+    if (previewToken == null) requireRevisions(projectId, state, change, expectedRevisions)
     if (previewToken != null && previewToken !== tokenOf(change, state)) {
       throw new DomainError('STALE_REVISION', 'the outcome would no longer equal the preview: preview again', {
         path: ['input', 'previewToken'],
@@ -168,7 +189,7 @@ export async function previewDecision(
   { projectId, change }: { projectId: string; change: DecisionChange },
 ): Promise<DecisionPreview> {
   await requireAccess(app, viewer, projectId, 'project.read')
-  checkChange(change)
+  checkChange(change, ['input'])
   const project = await app.prisma.project.findUniqueOrThrow({ where: { id: projectId } })
   const state = await readDecisionState(app, projectId, change)
   const common = { projectId, previewToken: tokenOf(change, state), ledgerRevision: project.ledgerRevision }
@@ -206,7 +227,7 @@ export async function listDecisions(
       JOIN "Decision" d ON d."projectId" = ${projectId}::uuid AND d."id" = x."decisionId"`
     : Prisma.sql`"Decision" d`
   const since = sinceRevision == null ? Prisma.empty : Prisma.sql`AND d."ledgerRevision" > ${sinceRevision}`
-  const rest = after ? Prisma.sql`AND d."ledgerRevision" < ${Number(after[0])}` : Prisma.empty
+  const rest = after ? Prisma.sql`AND d."ledgerRevision" < ${indexOf(after)}` : Prisma.empty
   const rows = await app.prisma.$queryRaw<Decision[]>`
     /* listDecisions */ SELECT d.* FROM ${source} WHERE d."projectId" = ${projectId}::uuid ${since} ${rest}
     ORDER BY d."ledgerRevision" DESC LIMIT ${first + 1}`
@@ -223,7 +244,7 @@ export async function listConstraints(
 ): Promise<PageResult<Constraint>> {
   await requireAccess(app, viewer, projectId, 'project.read')
   const rows = await app.prisma.constraint.findMany({
-    where: { projectId, revokedById: null, ...(kind && { kind }), ...(after && { id: { lt: String(after[0]) } }) },
+    where: { projectId, revokedById: null, ...(kind && { kind }), ...(after && { id: { lt: idOf(after) } }) },
     orderBy: { id: 'desc' },
     take: first + 1,
   })

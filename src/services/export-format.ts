@@ -33,7 +33,7 @@ export interface ExportFormatWriter {
   readonly rowsPerPart: number
   /** Its files hold vectors whether asked for or not. */
   readonly needsEmbeddings?: boolean
-  /** Items without a picture have no place in it. */
+  /** Items without a picture have no place in it; vectors are not in it, whether asked for or not. */
   readonly needsPictures?: boolean
   write(part: ExportPart): AsyncIterable<ExportContent>
 }
@@ -65,6 +65,9 @@ export const RECORD_COLUMNS = [
   'metadata',
 ] as const satisfies (keyof ReturnType<typeof recordOf>)[]
 
+/** So much of an id keeps millions of alike names apart: 48 bits, of which 42 are random. */
+const endOf = (id: string) => id.slice(-12)
+
 /** Nothing that a file system or an archive could trip over. */
 const safe = (text: string, length: number) =>
   text
@@ -74,8 +77,8 @@ const safe = (text: string, length: number) =>
 
 /** A folder or class name for an identity: its name where it has one, and enough of its id to keep namesakes apart. */
 export const identityLabel = ({ identityName, identityId }: DatasetRow): string =>
-  `${safe(identityName ?? 'identity', 80)}-${identityId.slice(-6)}`
+  `${safe(identityName ?? 'identity', 80)}-${endOf(identityId)}`
 
 /** A file name without extension for an item: its key, and enough of its id to keep alike ones apart. */
 export const itemStem = ({ externalKey, itemId }: DatasetRow): string =>
-  `${itemId.slice(-6)}-${safe(externalKey.replace(/\.[a-z]{3,4}$/i, ''), 120)}`
+  `${endOf(itemId)}-${safe(externalKey.replace(/\.[a-z]{3,4}$/i, ''), 120)}`

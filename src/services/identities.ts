@@ -8,7 +8,19 @@ import { type LedgerEntry, stateAfter, writeDecisions } from './decision-write.t
 import { DomainError, type DomainErrorDetail, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
-import { type CappedCount, cappedCount, cutPage, type Page, type PageResult } from './page.ts'
+import {
+  type CappedCount,
+  cappedCount,
+  checkCap,
+  cutPage,
+  idOf,
+  indexOf,
+  instantOf,
+  numberOf,
+  type Page,
+  type PageResult,
+  textOf,
+} from './page.ts'
 import { lockProject } from './project-lock.ts'
 
 export type IdentityOrder = 'RISK_DESC' | 'SIZE_DESC' | 'UPDATED_DESC' | 'NAME_ASC'
@@ -22,11 +34,14 @@ export interface IdentityFilter {
 const LIVE: IdentityState[] = ['PROPOSED', 'CONFIRMED', 'LOCKED']
 
 /** Sort expression and cast of each order; the id breaks ties. Nameless identities come last by name. */
-const ORDERS: Record<IdentityOrder, { key: string; cast: string; isDescending: boolean }> = {
-  RISK_DESC: { key: 'i."risk"', cast: 'float8', isDescending: true },
-  SIZE_DESC: { key: 'i."memberCount"', cast: 'int', isDescending: true },
-  UPDATED_DESC: { key: 'i."updatedAt"', cast: 'timestamptz', isDescending: true },
-  NAME_ASC: { key: `coalesce(i."name", U&'\\FFFF')`, cast: 'text', isDescending: false },
+const ORDERS: Record<
+  IdentityOrder,
+  { key: string; cast: string; isDescending: boolean; read: (after: readonly unknown[]) => number | string | Date }
+> = {
+  RISK_DESC: { key: 'i."risk"', cast: 'float8', isDescending: true, read: numberOf },
+  SIZE_DESC: { key: 'i."memberCount"', cast: 'int', isDescending: true, read: indexOf },
+  UPDATED_DESC: { key: 'i."updatedAt"', cast: 'timestamptz', isDescending: true, read: instantOf },
+  NAME_ASC: { key: `coalesce(i."name", U&'\\FFFF')`, cast: 'text', isDescending: false, read: textOf },
 }
 
 /** The sort key of an identity in an order: its cursor. */
@@ -60,12 +75,12 @@ export async function listIdentities(
   order: IdentityOrder,
 ): Promise<PageResult<Identity>> {
   await requireAccess(app, viewer, projectId, 'project.read')
-  const { key, cast, isDescending } = ORDERS[order]
+  const { key, cast, isDescending, read } = ORDERS[order]
   const sort = Prisma.raw(key)
   const beyond = Prisma.raw(isDescending ? '<' : '>')
   const direction = Prisma.raw(isDescending ? 'DESC' : 'ASC')
   const rest = after
-    ? Prisma.sql`AND (${sort}, i."id") ${beyond} (${String(after[0])}::text::${Prisma.raw(cast)}, ${String(after[1])}::uuid)`
+    ? Prisma.sql`AND (${sort}, i."id") ${beyond} (${read(after)}::${Prisma.raw(cast)}, ${idOf(after, 1)}::uuid)`
     : Prisma.empty
   const rows = await app.prisma.$queryRaw<Identity[]>`
     /* listIdentities */ SELECT i.* FROM "Identity" i WHERE ${whereOf(projectId, filter)} ${rest}
@@ -83,7 +98,7 @@ export async function countIdentities(
   await requireAccess(app, viewer, projectId, 'project.read')
   const [row] = await app.prisma.$queryRaw<{ n: number }[]>`
     /* countIdentities */ SELECT count(*)::int AS n
-    FROM (SELECT 1 FROM "Identity" i WHERE ${whereOf(projectId, filter)} LIMIT ${cap + 1}) s`
+    FROM (SELECT 1 FROM "Identity" i WHERE ${whereOf(projectId, filter)} LIMIT ${checkCap(cap) + 1}) s`
   return cappedCount(row?.n ?? 0, cap)
 }
 
@@ -124,7 +139,7 @@ export interface IdentityUpdateOutcome {
   refusal?: { code: string; message: string; detail: DomainErrorDetail }
 }
 
-const MAX_UPDATES = 250
+export const MAX_UPDATES = 250
 /** Decisions that a refusal of a stale revision lists. */
 const MAX_INTERVENING = 20
 const MAX_NAME = 200

@@ -9,14 +9,14 @@ import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { invalid } from './errors.ts'
 import type { Ref } from './id.ts'
-import { cutPage, type Page, type PageResult } from './page.ts'
+import { cutPage, idOf, instantOf, numberOf, type Page, type PageResult } from './page.ts'
 
 export type MemberOrder = 'RISK_DESC' | 'CONFIDENCE_DESC' | 'ADDED_DESC'
 
 const ORDERS = {
-  RISK_DESC: { column: 'risk', cast: 'float8' },
-  CONFIDENCE_DESC: { column: 'confidence', cast: 'float8' },
-  ADDED_DESC: { column: 'addedAt', cast: 'timestamptz' },
+  RISK_DESC: { column: 'risk', cast: 'float8', read: numberOf },
+  CONFIDENCE_DESC: { column: 'confidence', cast: 'float8', read: numberOf },
+  ADDED_DESC: { column: 'addedAt', cast: 'timestamptz', read: instantOf },
 } as const
 
 /** A member as it is shown: its item, and where the membership came from. */
@@ -40,9 +40,10 @@ export async function listMembers(
   order: MemberOrder,
 ): Promise<PageResult<IdentityMember>> {
   await requireAccess(app, viewer, projectId, 'project.read')
-  const column = Prisma.raw(`"${ORDERS[order].column}"`)
+  const { column: name, cast, read } = ORDERS[order]
+  const column = Prisma.raw(`"${name}"`)
   const rest = after
-    ? Prisma.sql`AND (${column}, "itemId") < (${String(after[0])}::text::${Prisma.raw(ORDERS[order].cast)}, ${String(after[1])}::uuid)`
+    ? Prisma.sql`AND (${column}, "itemId") < (${read(after)}::${Prisma.raw(cast)}, ${idOf(after, 1)}::uuid)`
     : Prisma.empty
   const rows = await app.prisma.$queryRaw<IdentityMember[]>`
     /* listMembers */ SELECT * FROM "IdentityMember"
@@ -64,7 +65,14 @@ export async function listMembersAt(
 ): Promise<PageResult<Member>> {
   await requireAccess(app, viewer, projectId, 'project.read')
   if (ledgerRevision < 0) throw invalid(`ledgerRevision must be 0 or more: got ${ledgerRevision}`, 'ledgerRevision')
-  const rest = after ? Prisma.sql`AND e."itemId" > ${String(after[0])}::uuid` : Prisma.empty
+  const { ledgerRevision: head } = await app.prisma.project.findUniqueOrThrow({
+    where: { id: projectId },
+    select: { ledgerRevision: true },
+  })
+  if (ledgerRevision > head) {
+    throw invalid(`ledgerRevision must be at most the head, ${head}: got ${ledgerRevision}`, 'ledgerRevision')
+  }
+  const rest = after ? Prisma.sql`AND e."itemId" > ${idOf(after)}::uuid` : Prisma.empty
   const rows = await app.prisma.$queryRaw<Member[]>`
     /* listMembersAt */
     SELECT s."projectId", s."itemId", s."toSource" AS "source" FROM (

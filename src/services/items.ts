@@ -2,7 +2,7 @@ import { type Item, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { invalid } from './errors.ts'
-import { type CappedCount, cappedCount, cutPage, type Page, type PageResult } from './page.ts'
+import { type CappedCount, cappedCount, checkCap, cutPage, idOf, type Page, type PageResult } from './page.ts'
 
 /** Filter of items; all parts must hold. */
 export interface ItemFilter {
@@ -37,7 +37,7 @@ function whereOf(projectId: string, filter: ItemFilter, publishedRunId: string |
       publishedRunId
         ? Prisma.sql`EXISTS (
             SELECT 1 FROM "Vertex" v WHERE v."projectId" = i."projectId" AND v."runId" = ${publishedRunId}::uuid
-            AND v."itemId" = i."id" AND v."confidence" <= ${filter.maxConfidence}::real)`
+            AND v."itemId" = i."id" AND v."confidence" <= ${Math.fround(filter.maxConfidence)}::real)`
         : Prisma.sql`false`,
     )
   }
@@ -60,7 +60,7 @@ export async function listItems(
 ): Promise<PageResult<Item>> {
   await requireAccess(app, viewer, projectId, 'project.read')
   const where = whereOf(projectId, filter, await findPublishedRun(app, projectId, filter))
-  const rest = after ? Prisma.sql`AND i."id" < ${String(after[0])}::uuid` : Prisma.empty
+  const rest = after ? Prisma.sql`AND i."id" < ${idOf(after)}::uuid` : Prisma.empty
   const rows = await app.prisma.$queryRaw<Item[]>`
     /* listItems */ SELECT i.* FROM "Item" i WHERE ${where} ${rest} ORDER BY i."id" DESC LIMIT ${first + 1}`
   return cutPage(rows, first)
@@ -77,6 +77,6 @@ export async function countItems(
   await requireAccess(app, viewer, projectId, 'project.read')
   const where = whereOf(projectId, filter, await findPublishedRun(app, projectId, filter))
   const [row] = await app.prisma.$queryRaw<{ n: number }[]>`
-    /* countItems */ SELECT count(*)::int AS n FROM (SELECT 1 FROM "Item" i WHERE ${where} LIMIT ${cap + 1}) s`
+    /* countItems */ SELECT count(*)::int AS n FROM (SELECT 1 FROM "Item" i WHERE ${where} LIMIT ${checkCap(cap) + 1}) s`
   return cappedCount(row?.n ?? 0, cap)
 }

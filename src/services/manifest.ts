@@ -23,6 +23,8 @@ export interface BrokenRow {
 }
 
 const MAX_KEY = 512
+/** As long as the name of an identity, which it becomes. */
+const MAX_LABEL = 200
 /** Postgres keeps neither the character NUL nor half a surrogate pair. */
 const isStorable = (text: string): boolean => !/\0|\p{Surrogate}/u.test(text)
 const isStorableValue = (value: unknown): boolean => {
@@ -30,23 +32,32 @@ const isStorableValue = (value: unknown): boolean => {
   if (typeof value !== 'object' || value === null) return true
   return Object.entries(value).every(([key, part]) => isStorable(key) && isStorableValue(part))
 }
-const text = z.string().min(1).refine(isStorable, 'has the character NUL or half a character')
+const BROKEN = 'has the character NUL or half a character'
+const text = z.string().min(1).refine(isStorable, BROKEN)
 const fraction = z.number().min(0).max(1)
 
 const rowSchema = z.object({
   externalKey: text.max(MAX_KEY),
   image: text.optional(),
-  embedding: z.union([z.array(z.number()), z.string()]).optional(),
-  label: z.union([text, z.number(), z.bigint()]).optional(),
+  embedding: z.union([z.array(z.number()), z.string()], 'must be a list of finite numbers, or base64').optional(),
+  label: z
+    .union([text, z.number(), z.bigint()], 'must be a text or a number')
+    .transform((label) => String(label).trim())
+    .refine(({ length }) => length >= 1 && length <= MAX_LABEL, `must have 1 to ${MAX_LABEL} characters`)
+    .optional(),
   box: z
     .object({ x: fraction, y: fraction, width: fraction, height: fraction })
     .refine(({ x, y, width, height }) => x + width <= 1.0001 && y + height <= 1.0001, 'reaches out of the picture')
     .optional(),
-  metadata: z
-    .record(z.string(), z.unknown())
-    .refine(isStorableValue, 'has the character NUL or half a character in a text')
-    .optional(),
+  metadata: z.record(z.string(), z.unknown()).refine(isStorableValue, `${BROKEN} in a text`).optional(),
 })
+
+/** Why a text can not be a key or a label; for formats whose rows are no objects. */
+export function problemOfText(what: 'externalKey' | 'label', value: string): string | undefined {
+  const most = what === 'label' ? MAX_LABEL : MAX_KEY
+  if (value.length < 1 || value.length > most) return `${what} must have 1 to ${most} characters: got ${value.length}`
+  return isStorable(value) ? undefined : `${what}: ${BROKEN}`
+}
 
 /** An embedding is a list of numbers, or base64 of little-endian float32. */
 function readEmbedding(raw: number[] | string): Float32Array {
@@ -106,7 +117,7 @@ export function checkRow(
       ...rest,
       ...parts,
       ...(embedding !== undefined && { embedding: readEmbedding(embedding) }),
-      ...(label !== undefined && { label: String(label) }),
+      ...(label !== undefined && { label }),
     }
   } catch (error) {
     return { row, ...key, problem: (error as Error).message }

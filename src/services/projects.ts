@@ -5,7 +5,7 @@ import { recordAudit } from './audit.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { newId } from './id.ts'
 import { onceOnly } from './idempotency.ts'
-import { cutPage, type Page, type PageResult } from './page.ts'
+import { cutPage, idOf, type Page, type PageResult } from './page.ts'
 
 /** pgvector's HNSW indexes `vector` up to 2000 dimensions. */
 export const MAX_DIMENSION = 2000
@@ -63,7 +63,7 @@ export async function listProjects(app: App, viewer: Viewer, { first, after }: P
   const rows = await app.prisma.project.findMany({
     where: {
       memberships: { some: { userId: viewer.userId } },
-      id: { ...(viewer.keyScope && { equals: viewer.keyScope.projectId }), ...(after && { gt: String(after[0]) }) },
+      id: { ...(viewer.keyScope && { equals: viewer.keyScope.projectId }), ...(after && { gt: idOf(after) }) },
     },
     orderBy: { id: 'asc' },
     take: first + 1,

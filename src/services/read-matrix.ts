@@ -1,6 +1,6 @@
 import { DomainError } from './errors.ts'
 import { type ImportFile, type ImportFolder, readRange } from './import-file.ts'
-import type { BrokenRow, ManifestRow } from './manifest.ts'
+import { type BrokenRow, type ManifestRow, problemOfText } from './manifest.ts'
 import { NPY_HEADER_BYTES, readNpyHeader } from './npy-header.ts'
 import { textLines } from './text-lines.ts'
 
@@ -204,11 +204,12 @@ async function* readRows(
         yield { row, externalKey: key, problem: `the label must be a whole number: got ${JSON.stringify(number)}` }
         continue
       }
-      if (key === '' || key.length > 512 || key.includes('\0')) {
-        yield { row, problem: `the key must have 1 to 512 characters and no NUL: got ${key.length}` }
+      const label = name?.trim() || (number && !number.includes('-') ? `${base}/${number.trim()}` : undefined)
+      const problem = problemOfText('externalKey', key) ?? (label && problemOfText('label', label))
+      if (problem) {
+        yield { row, problem }
         continue
       }
-      const label = name || (number && !number.includes('-') ? `${base}/${number.trim()}` : undefined)
       const at = (i - from) * cols
       yield {
         row,

@@ -58,6 +58,10 @@ export async function* readCsv(file: ImportFile, after: number): AsyncGenerator<
       if (row <= after) continue
       const present = Object.fromEntries(Object.entries(record).filter(([, value]) => value !== ''))
       try {
+        // What the parser could not read as UTF-8 (or UTF-16 with a byte order mark) is this character by now.
+        if (Object.values(present).some((value) => value.includes('\ufffd'))) {
+          throw new Error('the row is not UTF-8: save the file as UTF-8')
+        }
         const raw: Record<string, unknown> = { ...present }
         if (present.embedding?.startsWith('[')) raw.embedding = parseCell('embedding', present.embedding)
         if (present.metadata) raw.metadata = parseCell('metadata', present.metadata)

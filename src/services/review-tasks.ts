@@ -9,6 +9,7 @@ import {
 } from '../generated/prisma/client.ts'
 import { hasPermission, requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
+import { checkComment } from './comment.ts'
 import { invalid } from './errors.ts'
 import { onceOnly, rememberedAnswer, secondPart } from './idempotency.ts'
 import { type AnswerOutcome, answerTasks, writeAnswers } from './review-answers.ts'
@@ -277,8 +278,6 @@ export async function releaseReviewTasks(
 const inOrder = (ids: readonly string[], tasks: readonly ReviewTask[]): ReviewTask[] =>
   ids.flatMap((id) => tasks.find((task) => task.id === id) ?? [])
 
-const MAX_COMMENT = 1_000
-
 export interface SkipReviewTasks {
   projectId: string
   taskIds: string[]
@@ -297,9 +296,7 @@ export async function skipReviewTasks(
 ): Promise<ReviewTask[]> {
   await requireAccess(app, viewer, projectId, 'review.answer')
   checkIds(taskIds)
-  if (comment && comment.length > MAX_COMMENT) {
-    throw invalid(`comment must have at most ${MAX_COMMENT} characters: got ${comment.length}`, 'input', 'comment')
-  }
+  checkComment(comment)
   return app.prisma.$transaction(async (tx) => {
     const skipped = await release(tx, viewer, projectId, taskIds)
     await tx.reviewSkip.createMany({
@@ -381,7 +378,10 @@ export interface QueueCount {
 
 const COUNT_CAP = 10_000
 
-/** Tasks by kind and state, each counted up to a cap. Gold stays hidden, and audit questions count once they are asked. */
+/**
+ * Tasks by kind and state, each counted up to a cap. Gold stays hidden, and audit questions count once they are asked: most of
+ * them never are, and those that earlier decisions answer come with the answer.
+ */
 export async function summariseQueue(app: App, viewer: Viewer, projectId: string): Promise<QueueCount[]> {
   await requireAccess(app, viewer, projectId, 'project.read')
   const rows = await app.prisma.$queryRaw<{ kind: ReviewTaskKind; state: ReviewTask['state']; n: number }[]>`
@@ -389,7 +389,9 @@ export async function summariseQueue(app: App, viewer: Viewer, projectId: string
     FROM unnest(enum_range(NULL::"ReviewTaskKind")) AS k("kind"), unnest(enum_range(NULL::"ReviewTaskState")) AS s("state"),
       LATERAL (SELECT count(*)::int AS n FROM (SELECT 1 FROM "ReviewTask" t WHERE t."projectId" = ${projectId}::uuid
         AND t."state" = s."state" AND t."kind" = k."kind" AND t."goldVerdict" IS NULL
-        AND NOT (t."isAudit" AND t."state" = 'PENDING') LIMIT ${COUNT_CAP + 1}) x) c
+        AND NOT (t."isAudit" AND (t."state" = 'PENDING' OR t."state" = 'OBSOLETE' AND NOT EXISTS (SELECT 1
+          FROM "ReviewAnswer" a WHERE a."projectId" = t."projectId" AND a."taskId" = t."id")))
+        LIMIT ${COUNT_CAP + 1}) x) c
     WHERE c.n > 0 ORDER BY 1, 2`
   return rows.map(({ kind, state, n }) => ({
     kind,

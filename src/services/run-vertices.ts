@@ -3,7 +3,7 @@ import { requireAccess, type Viewer } from './access.ts'
 import type { App } from './app.ts'
 import { invalid } from './errors.ts'
 import type { Ref, RunRef } from './id.ts'
-import { cutPage, type Page, type PageResult } from './page.ts'
+import { cutPage, indexOf, numberOf, type Page, type PageResult } from './page.ts'
 
 export type VertexOrder = 'CONFIDENCE_ASC' | 'CONFIDENCE_DESC' | 'IMPACT_DESC'
 
@@ -37,8 +37,8 @@ export async function listVertices(
       ...(minSubtreeSize > 1 && { subtreeSize: { gte: minSubtreeSize } }),
       ...(after && {
         OR: [
-          { [column]: { [beyond]: Number(after[0]) } },
-          { [column]: Number(after[0]), index: { gt: Number(after[1]) } },
+          { [column]: { [beyond]: numberOf(after) } },
+          { [column]: numberOf(after), index: { gt: indexOf(after, 1) } },
         ],
       }),
     },
@@ -61,7 +61,7 @@ export async function listClusters(
       projectId,
       runId,
       ...(after && {
-        OR: [{ risk: { lt: Number(after[0]) } }, { risk: Number(after[0]), index: { gt: Number(after[1]) } }],
+        OR: [{ risk: { lt: numberOf(after) } }, { risk: numberOf(after), index: { gt: indexOf(after, 1) } }],
       }),
     },
     orderBy: [{ risk: 'desc' }, { index: 'asc' }],
@@ -81,7 +81,7 @@ export async function findClusterPages(
 ): Promise<PageResult<Vertex>[]> {
   const [{ projectId, runId } = { projectId: '', runId: '' }] = clusters
   const rest = after
-    ? Prisma.sql`AND ("parentIndex" IS NOT NULL, "index") > (${Boolean(after[0])}, ${Number(after[1])})`
+    ? Prisma.sql`AND ("parentIndex" IS NOT NULL, "index") > (${Boolean(after[0])}, ${indexOf(after, 1)})`
     : Prisma.empty
   const rows = await app.prisma.$queryRaw<(Vertex & { rank: bigint })[]>`
     /* findClusterPages */ SELECT * FROM (

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import { DomainError } from './errors.ts'
 
@@ -8,7 +9,8 @@ const MAX_LINE_BYTES = 16 * 1024 ** 2
 /**
  * Lines of a UTF-8 text, without their ends (LF or CR LF) and without a byte order mark. A last line needs no end.
  *
- * @throws DomainError INVALID at a line of more than 16 MiB: such a file is no text, and must not fill the memory.
+ * @throws DomainError INVALID at a line of more than 16 MiB: such a file is no text, and must not fill the memory. And at one
+ *   that is no UTF-8: its letters would be lost.
  */
 export async function* textLines(stream: Readable, name: string): AsyncGenerator<string> {
   let pending: Buffer[] = []
@@ -20,6 +22,7 @@ export async function* textLines(stream: Readable, name: string): AsyncGenerator
     pending = []
     pendingBytes = 0
     count++
+    if (!isUtf8(bytes)) throw new DomainError('INVALID', `${name}, line ${count} is not UTF-8: save the file as UTF-8`)
     const end = bytes.at(-1) === 13 ? bytes.length - 1 : bytes.length
     const text = bytes.toString('utf8', 0, end)
     const isMarked = isFirst && text.charCodeAt(0) === 0xfeff

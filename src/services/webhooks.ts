@@ -5,7 +5,7 @@ import { recordAudit } from './audit.ts'
 import { DomainError, invalid, notFound } from './errors.ts'
 import { newId, type Ref } from './id.ts'
 import { onceOnly } from './idempotency.ts'
-import { cutPage, type Page, type PageResult } from './page.ts'
+import { cutPage, idOf, instantOf, type Page, type PageResult } from './page.ts'
 import { sealWebhookSecret } from './webhook-secrets.ts'
 import { mintWebhookSecret, signWebhook } from './webhook-signature.ts'
 
@@ -126,13 +126,13 @@ export async function listDeliveries(
   isDead: boolean | null | undefined,
 ): Promise<PageResult<WebhookDelivery>> {
   await requireAccess(app, viewer, projectId, 'project.admin')
-  const createdAt = after && new Date(String(after[0]))
+  const createdAt = after && instantOf(after)
   const rows = await app.prisma.webhookDelivery.findMany({
     where: {
       projectId,
       endpointId: id,
       ...(isDead != null && { deadAt: isDead ? { not: null } : null }),
-      ...(createdAt && { OR: [{ createdAt: { lt: createdAt } }, { createdAt, id: { gt: String(after?.[1]) } }] }),
+      ...(createdAt && { OR: [{ createdAt: { lt: createdAt } }, { createdAt, id: { gt: idOf(after, 1) } }] }),
     },
     orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
     take: first + 1,

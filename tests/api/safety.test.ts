@@ -87,6 +87,10 @@ describe('who may ask', () => {
       input: { apiKeyId: apiKey.id },
     })
     expect((await t.gql('{ viewer { id } }', {}, secret)).status).toBe(401)
+    const { project } = await t.ok('query($id: ID!) { project(id: $id) { apiKeys { id revokedAt } } }', {
+      id: projectId,
+    })
+    expect(project.apiKeys).toEqual([{ id: apiKey.id, revokedAt: expect.any(String) }])
   })
 
   it('keeps the last admin', async () => {
@@ -125,6 +129,118 @@ describe('bad input', () => {
       'query($id: ID!) { project(id: $id) { identities(first: 250) { edges { node { members(first: 250) { edges { node { id } } } } } } } }'
     const { errors } = await t.gql(large, { id: projectId })
     expect(errors?.[0].extensions.code).toBe('COST_LIMIT')
+  })
+
+  it('refuses operations whose cost hides behind negative sizes, default values or fragments that double', async () => {
+    const codeOf = async (query: string) => (await t.gql(query, { id: projectId })).errors?.[0].extensions.code
+    const identities = (first: string) =>
+      `identities(first: ${first}) { edges { node { members(first: ${first}) { edges { node { id } } } } } }`
+    const negative = 'less: project(id: $id) { items(first: -1000000) { edges { node { id } } } }'
+    expect(await codeOf(`query($id: ID!) { ${negative} project(id: $id) { ${identities('250')} } }`)).toBe('COST_LIMIT')
+    expect(await codeOf(`query($id: ID!, $n: Int! = 250) { project(id: $id) { ${identities('$n')} } }`)).toBe(
+      'COST_LIMIT',
+    )
+    const fragments = Array.from({ length: 40 }, (_, i) => `fragment F${i} on Query { ...F${i + 1} ...F${i + 1} }`)
+    expect(await codeOf(`{ ...F0 } ${fragments.join(' ')} fragment F40 on Query { viewer { id } }`)).toBe('COST_LIMIT')
+    expect(await codeOf(`{ ${'projects(first: 1) { edges { cursor } } '.repeat(800)} }`)).toBe('GRAPHQL_PARSE_FAILED')
+  })
+
+  it.each([
+    ['NUL', 'a\0b'],
+    ['half a character', 'a\ud800b'],
+  ])('refuses texts with %s, which the database can not keep, wherever they stand', async (_what, text) => {
+    const message = 'texts must have neither the character NUL nor half a character: got one in variable $input'
+    const { errors } = await t.gql(CREATE, { input: { name: text, embeddingDimension: 4, idempotencyKey: key() } })
+    expect(errors?.[0]).toMatchObject({ message, extensions: { code: 'BAD_USER_INPUT' } })
+  })
+
+  it('refuses NUL in a document too', async () => {
+    const { errors } = await t.gql(
+      'query($id: ID!) { project(id: $id) { items(filter: { externalKeys: ["\\u0000"] }) { edges { cursor } } } }',
+      { id: projectId },
+    )
+    expect(errors?.[0].message).toMatch(/got one in the document$/)
+  })
+
+  it.each([
+    'items',
+    'identities',
+    'identities(orderBy: NAME_ASC)',
+    'decisions',
+    'constraints',
+    'auditEvents',
+    'jobs',
+    'clusterRuns',
+    'modelVersions',
+    'trainingRuns',
+    'datasetVersions',
+  ])('refuses cursors of %s that it has not made', async (field) => {
+    const [name, order = ''] = field.split(/[()]/)
+    for (const keyset of [[], ['x'], [{}], [null, null], [1e300, 'x'], ['\0', '\0'], [true, 7]]) {
+      const after = Buffer.from(JSON.stringify(keyset)).toString('base64url')
+      const query = `query($id: ID!, $after: String) { project(id: $id) { ${name}(after: $after ${order}) { edges { cursor } } } }`
+      const { errors } = await t.gql(query, { id: projectId, after })
+      expect(errors?.[0]).toMatchObject({
+        message: expect.stringMatching(/^after must be a cursor that this connection returned/),
+        extensions: { code: 'INVALID' },
+      })
+    }
+  })
+
+  it('counts no further than it may, and no less than one', async () => {
+    for (const cap of [-5, 0, 100_001]) {
+      for (const field of ['items', 'identities']) {
+        const { errors } = await t.gql(
+          `query($id: ID!, $cap: Int!) { project(id: $id) { ${field} { totalCount(cap: $cap) { value } } } }`,
+          { id: projectId, cap },
+        )
+        expect(errors?.[0].message).toBe(`cap must be 1 to 100000: got ${cap}`)
+      }
+    }
+    const { project } = await t.ok(
+      'query($id: ID!) { project(id: $id) { items(filter: { maxConfidence: 1e300 }) { totalCount(cap: 100000) { value } } } }',
+      { id: projectId },
+    )
+    expect(project.items.totalCount.value).toBe(0)
+  })
+
+  it('says of ids what they should name, and what they do', async () => {
+    const { errors } = await t.gql('query($id: ID!) { identity(id: $id) { id } }', { id: projectId })
+    expect(errors?.[0].message).toBe('id must be the id of an Identity: got a Project')
+    const empty = await t.ok(
+      `mutation {
+        renewReviewLeases(input: { taskIds: [] }) { userErrors { message path } }
+        submitReviewAnswers(input: { answers: [], idempotencyKey: "no-answers" }) { userErrors { message path } }
+        updateIdentities(input: { updates: [], idempotencyKey: "no-updates" }) { userErrors { message path } }
+      }`,
+    )
+    expect(empty).toEqual({
+      renewReviewLeases: { userErrors: [{ message: 'taskIds must be 1 to 25: got 0', path: ['input', 'taskIds'] }] },
+      submitReviewAnswers: { userErrors: [{ message: 'answers must be 1 to 25: got 0', path: ['input', 'answers'] }] },
+      updateIdentities: {
+        userErrors: [{ message: 'updates must have 1 to 250 rows: got 0', path: ['input', 'updates'] }],
+      },
+    })
+  })
+
+  it('every refusal names its request, those before GraphQL too', async () => {
+    const headers = { 'x-request-id': 'request-0001', 'content-type': 'application/json' }
+    const ask = (body: string, more: object = {}) =>
+      request(t.http.express)
+        .post('/graphql')
+        .set({ ...headers, ...more })
+        .send(body)
+    const signedIn = { authorization: `Bearer ${t.token}` }
+    for (const answer of [
+      await ask('{"query":"{ viewer { id } }"}'),
+      await ask('{ not json', signedIn),
+      await ask(JSON.stringify({ query: `{ viewer { id } } #${'x'.repeat(1_100_000)}` }), signedIn),
+      await ask('{"query":"{ viewer { "}', signedIn),
+    ]) {
+      expect(answer.status).toBeGreaterThanOrEqual(400)
+      expect(answer.headers['x-request-id']).toBe('request-0001')
+      expect(answer.body.errors[0].extensions.requestId).toBe('request-0001')
+    }
   })
 
   it('says what, got and expected', async () => {

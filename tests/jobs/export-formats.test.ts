@@ -255,7 +255,7 @@ describe('an export', () => {
     const [file] = (await exportAs('IMAGE_FOLDER')).files
     const back = await i.importFrom(pathToFileURL(file as string).href)
     expect(back.failed).toEqual([])
-    const label = (text: string) => expect.stringMatching(new RegExp(`^${text}-[0-9a-f]{6}$`))
+    const label = (text: string) => expect.stringMatching(new RegExp(`^${text}-[0-9a-f]{12}$`))
     expect(back.items.map(({ key: name, label, width, box }) => [name, label, width, box])).toEqual([
       ['=2+2', label('anna'), 20, null],
       ['anna/1 "quoted", ü', label('anna'), 16, null],

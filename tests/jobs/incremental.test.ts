@@ -99,12 +99,14 @@ describe('an incremental run', () => {
       { id: projectId, keys: [apart] },
     )
     const [{ node }] = project.items.edges
+    const identityId = before.get(together)
+    const { identity } = await t.ok('query($id: ID!) { identity(id: $id) { revision } }', { id: identityId })
     const { applyDecision } = await t.ok(
       `mutation($input: ApplyDecisionInput!) { applyDecision(input: $input) { decision { id constraintsAdded { kind } } userErrors { message } } }`,
       {
         input: {
-          decision: { projectId, change: { move: { itemIds: [node.id], toIdentityId: before.get(together) } } },
-          expectedRevisions: [],
+          decision: { projectId, change: { move: { itemIds: [node.id], toIdentityId: identityId } } },
+          expectedRevisions: [{ identityId, revision: identity.revision }],
           comment: 'looks like the other one',
           idempotencyKey: key(),
         },

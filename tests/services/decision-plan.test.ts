@@ -57,7 +57,7 @@ const isSensible = (change: DecisionChange): boolean => {
 
 function attempt(state: DecisionState, change: DecisionChange, id: () => string): Plan | DomainError {
   try {
-    checkChange(change)
+    checkChange(change, ['input'])
     return planDecision(state, change, id)
   } catch (error) {
     if (error instanceof DomainError) return error

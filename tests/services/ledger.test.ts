@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { enforceConstraints } from '../../src/engine/partition/enforce-constraints.ts'
 import { createRng } from '../../src/engine/rng.ts'
 import type { Rng } from '../../src/engine/types.ts'
-import type { DecisionChange } from '../../src/services/decision-change.ts'
+import { type DecisionChange, namedIdentities } from '../../src/services/decision-change.ts'
 import { applyDecision, previewDecision } from '../../src/services/decisions.ts'
 import { DomainError } from '../../src/services/errors.ts'
 import { newId } from '../../src/services/id.ts'
@@ -23,14 +23,18 @@ beforeAll(async () => {
 })
 afterAll(() => t?.close())
 
-const apply = (change: DecisionChange, more: object = {}) =>
-  applyDecision(t.app, p.viewer, {
-    projectId: p.projectId,
+/** As somebody who has just loaded the identities that they name. */
+async function apply(change: DecisionChange, more: object = {}) {
+  const { projectId } = p
+  const named = await t.app.prisma.identity.findMany({ where: { projectId, id: { in: namedIdentities(change) } } })
+  return applyDecision(t.app, p.viewer, {
+    projectId,
     change,
-    expectedRevisions: [],
+    expectedRevisions: named.map(({ id: identityId, revision }) => ({ identityId, revision })),
     idempotencyKey: key(),
     ...more,
   })
+}
 
 const revert = (decisionId: string) =>
   revertDecision(t.app, p.viewer, { projectId: p.projectId, decisionId, idempotencyKey: key() })
@@ -102,6 +106,34 @@ describe('by hand', () => {
     await expect(stale).rejects.toMatchObject({ code: 'STALE_REVISION', detail: { currentRevision: 3 } })
     const detail = (await stale.catch((error: DomainError) => error.detail)) as DomainError['detail']
     expect(detail.interveningDecisionIds).toHaveLength(2)
+  })
+
+  it('an identity that the change names must come with the revision that was seen, or with a preview of it', async () => {
+    const [into = ''] = p.identityIds
+    const change = { move: { itemIds: [p.itemIds[7] as string], toIdentityId: into } }
+    const blind = apply(change, { expectedRevisions: [] })
+    await expect(blind).rejects.toMatchObject({ code: 'INVALID', detail: { path: ['input', 'expectedRevisions'] } })
+    await expect(blind).rejects.toThrow(/must have the revision that you saw of each identity named/)
+    const { previewToken } = await previewDecision(t.app, p.viewer, { projectId: p.projectId, change })
+    expect(await codeOf(apply(change, { expectedRevisions: [], previewToken: 'of something else' }))).toBe(
+      'STALE_REVISION',
+    )
+    expect(await codeOf(apply(change, { expectedRevisions: [], previewToken }))).toBe('applied')
+  })
+
+  it('a comment is a note, not a document', async () => {
+    const change = { exclude: { itemIds: [p.itemIds[6] as string] } }
+    await expect(apply(change, { comment: 'x'.repeat(1_001) })).rejects.toThrow(
+      'comment must have at most 1000 characters: got 1001',
+    )
+  })
+
+  it('members at a revision that is still to come are refused', async () => {
+    const { ledgerRevision } = await t.app.prisma.project.findUniqueOrThrow({ where: { id: p.projectId } })
+    const ref = { projectId: p.projectId, id: p.identityIds[0] as string }
+    const at = (revision: number) => listMembersAt(t.app, p.viewer, ref, revision, { first: 10 })
+    await expect(at(ledgerRevision + 1)).rejects.toThrow(`ledgerRevision must be at most the head, ${ledgerRevision}`)
+    expect((await at(ledgerRevision)).rows.length).toBeGreaterThan(0)
   })
 
   it('the same idempotency key applies once, and another body under it is refused', async () => {

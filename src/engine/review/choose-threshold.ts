@@ -10,7 +10,7 @@ export interface ThresholdChoice {
   readonly labelsUsed: number
   /** Share of all links at or above the threshold. */
   readonly acceptedShare: number
-  /** More labels that would probably do, when threshold is null. */
+  /** More labels that would probably do, when threshold is null; 1,000,000 where no number is foreseen to do. */
   readonly labelsNeeded: number | null
 }
 
@@ -130,7 +130,7 @@ function estimateLabels(
     const expected = (right + 10 * (believed / Math.max(1, count))) / (all + 10)
     least = Math.min(least, samplePassing(expected, target, delta) / share)
   }
-  return Math.max(1, Math.ceil(Math.min(MOST_LABELS, least)) - sample.length)
+  return least >= MOST_LABELS ? MOST_LABELS : Math.max(1, Math.ceil(least) - sample.length)
 }
 
 /** The smallest sample whose bound reaches the target if it is right as often as expected. */

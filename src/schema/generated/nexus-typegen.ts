@@ -702,6 +702,7 @@ export interface NexusGenFieldTypes {
     role: NexusGenEnums['Role']; // Role!
     expiresAt: NexusGenScalars['DateTime'] | null; // DateTime
     lastUsedAt: NexusGenScalars['DateTime'] | null; // DateTime
+    revokedAt: NexusGenScalars['DateTime'] | null; // DateTime
   }
   ApplyDecisionPayload: { // field return type
     decision: NexusGenRootTypes['Decision'] | null; // Decision
@@ -1466,6 +1467,7 @@ export interface NexusGenFieldTypeNames {
     role: 'Role'
     expiresAt: 'DateTime'
     lastUsedAt: 'DateTime'
+    revokedAt: 'DateTime'
   }
   ApplyDecisionPayload: { // field return type name
     decision: 'Decision'
