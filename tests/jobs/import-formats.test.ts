@@ -227,6 +227,56 @@ describe('CSV and JSONL', () => {
     ])
   })
 
+  it('a label is a name: trimmed, of 200 characters at most; what is neither text nor number is none', async () => {
+    const line = (externalKey: string, label: unknown) => JSON.stringify({ externalKey, embedding: [1, 0], label })
+    const rows = [
+      line('a', '  red '),
+      line('b', ' '),
+      line('c', 'x'.repeat(201)),
+      line('d', { of: 'what' }),
+      line('e', 7),
+    ]
+    const { items, failed } = await i.importFrom(i.place('labels.jsonl', rows.join('\n')))
+    expect(items.map(({ key, label }) => [key, label])).toEqual([
+      ['a', 'red'],
+      ['e', '7'],
+    ])
+    expect(failed.map(({ externalKey, problem }) => [externalKey, problem])).toEqual([
+      ['b', 'label: must have 1 to 200 characters'],
+      ['c', 'label: must have 1 to 200 characters'],
+      ['d', 'label: must be a text or a number'],
+    ])
+  })
+
+  it('a vector that is too long or too short for the database to compare is its row’s problem, as is a hole in it', async () => {
+    const line = (externalKey: string, embedding: unknown) => JSON.stringify({ externalKey, embedding })
+    const rows = [
+      line('long', [3e38, 3e38]),
+      line('short', [1e-44, 0]),
+      line('hole', [1, null]),
+      line('ok', [1e14, 1e-14]),
+    ]
+    const { items, failed } = await i.importFrom(i.place('lengths.jsonl', rows.join('\n')))
+    expect(items.map(({ key }) => key)).toEqual(['ok'])
+    expect(failed.map(({ problem }) => problem)).toEqual([
+      expect.stringMatching(/^embedding must have a length of 1e-15 to 1000000000000000: got 4\.2\d+e\+38$/),
+      expect.stringMatching(/^embedding must have a length of 1e-15 to 1000000000000000: got 9\.8\d+e-45$/),
+      'embedding: must be a list of finite numbers, or base64',
+    ])
+  })
+
+  it('a text that is not UTF-8 is refused with its line: its letters would be lost', async () => {
+    const latin = (text: string) => Buffer.from(text, 'latin1')
+    const rows = '{"externalKey":"a","embedding":[1,0]}\n{"externalKey":"caf\xe9","embedding":[1,0]}\n'
+    const jsonl = await i.importFrom(i.place('latin.jsonl', latin(rows)))
+    expect(jsonl.job.failure).toBe('INVALID: latin.jsonl, line 2 is not UTF-8: save the file as UTF-8')
+    const csv = await i.importFrom(i.place('latin.csv', latin('externalKey,embedding\ncaf\xe9,"[1,0]"\nb,"[1,0]"\n')))
+    expect(csv.failed.map(({ row, problem }) => [row, problem])).toEqual([
+      [2, 'the row is not UTF-8: save the file as UTF-8'],
+    ])
+    expect(csv.items.map(({ key }) => key)).toEqual(['b'])
+  })
+
   it('a file without rows is refused', async () => {
     const { job } = await i.importFrom(i.place('empty.jsonl', '\n\n'))
     expect(job.failure).toBe('INVALID: empty.jsonl holds no rows: there is nothing to import')

@@ -716,6 +716,29 @@ describe('the random share', () => {
     expect(stop.openQuestions).toBeGreaterThan(0)
   })
 
+  it('does not count in the summary of the queue before it is asked, however it is answered by then', async () => {
+    const p = await world({ auditShare: 0 })
+    const { projectId } = p
+    const total = async () =>
+      (await summariseQueue(t.app, p.admin, projectId)).reduce((sum, { count }) => sum + count.value, 0)
+    const ordered = await t.app.prisma.reviewTask.count({ where: { projectId, isAudit: false, goldVerdict: null } })
+    expect(await total()).toBe(ordered)
+    const tasks = await claim(p, p.admin, 25)
+    await submit(
+      p,
+      p.admin,
+      tasks.map((task) => truly(p, task)),
+    )
+    // These answers have settled questions of the random share, which nobody was asked.
+    const settled = await t.app.prisma.reviewTask.count({ where: { projectId, isAudit: true, state: 'OBSOLETE' } })
+    expect(settled).toBeGreaterThan(0)
+    expect(await total()).toBe(ordered)
+    await updateReviewSettings(t.app, p.admin, { projectId, auditShare: 1 })
+    const asked = (await claim(p, p.admin, 5)).filter(({ isAudit }) => isAudit)
+    expect(asked.length).toBeGreaterThan(0)
+    expect(await total()).toBe(ordered + asked.length)
+  })
+
   it('is about its share of what is claimed', async () => {
     const p = await world({ auditShare: 0.2 })
     let [audits, all] = [0, 0]
