@@ -95,7 +95,7 @@ export function checkQuery(
       defaultValue && valueFromASTUntyped(defaultValue),
     ]),
   )
-  const valueOf = (value: ValueNode): unknown =>
+  const readValue = (value: ValueNode): unknown =>
     value.kind === Kind.VARIABLE
       ? (variables[value.name.value] ?? defaultOf.get(value.name.value))
       : valueFromASTUntyped(value, variables)
@@ -104,12 +104,12 @@ export function checkQuery(
   function sizeOf(field: FieldNode, type: GraphQLOutputType, declared: Record<string, number | undefined>): number {
     for (const { name, value } of field.arguments ?? []) {
       if (['first', 'last', 'count'].includes(name.value)) {
-        const given = valueOf(value)
+        const given = readValue(value)
         // What is below one is refused later, and must not make room for others until then.
         if (typeof given === 'number') return Math.max(1, given)
       }
       if (name.value === 'ids') {
-        const given = valueOf(value)
+        const given = readValue(value)
         if (Array.isArray(given)) return given.length
       }
     }

@@ -10,9 +10,12 @@ import type { ExportFormat } from '../../src/generated/prisma/client.ts'
 import { freezeDataset } from '../../src/jobs/freeze-dataset.ts'
 import type { JobHandler } from '../../src/jobs/implement-job.ts'
 import { writeExport } from '../../src/jobs/write-export.ts'
+import type { DatasetRow } from '../../src/services/dataset-manifest.ts'
 import { createDatasetVersion } from '../../src/services/dataset-versions.ts'
+import { identityLabel } from '../../src/services/export-format.ts'
 import { EXPORT_WRITERS } from '../../src/services/export-formats.ts'
 import { createExport } from '../../src/services/exports.ts'
+import { newId } from '../../src/services/id.ts'
 import { collect } from '../../src/services/import-file.ts'
 import { key, openTestApp, type TestApp } from '../support/app.ts'
 import { importer, picture } from '../support/imports.ts'
@@ -251,6 +254,12 @@ describe.skipIf(!hasPython)('formats that python3, if there is one, reads by its
 })
 
 describe('an export', () => {
+  it('keeps identities without a name apart, however many there are', () => {
+    const row = { identityName: null } as DatasetRow
+    const labels = Array.from({ length: 50_000 }, () => identityLabel({ ...row, identityId: newId() }))
+    expect(new Set(labels).size).toBe(50_000)
+  })
+
   it('of pictures comes back in as it went out', async () => {
     const [file] = (await exportAs('IMAGE_FOLDER')).files
     const back = await i.importFrom(pathToFileURL(file as string).href)
