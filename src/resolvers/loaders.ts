@@ -30,6 +30,26 @@ const byRef = <Model extends RefModel>(app: App, model: Model) =>
 const byIndex = <Model extends 'cluster' | 'vertex'>(app: App, model: Model) =>
   new DataLoader((refs: readonly RunRef[]) => findRunRows(app, model, refs), { cacheKeyFn: runKey })
 
+/** Lists that are found for the rows of one project at a time: `nodes` may ask for rows of several. */
+function byProject<Row extends Ref, Found>(
+  find: (projectId: string, rows: readonly Row[]) => Promise<Map<string, Found[]>>,
+) {
+  return new DataLoader<Row, Found[], string>(
+    async (rows) => {
+      const projectIds = [...new Set(rows.map(({ projectId }) => projectId))]
+      const found = await Promise.all(
+        projectIds.map(async (projectId): Promise<[string, Map<string, Found[]>]> => {
+          const own = rows.filter((row) => row.projectId === projectId)
+          return [projectId, await find(projectId, own)]
+        }),
+      )
+      const maps = new Map(found)
+      return rows.map(({ projectId, id }) => maps.get(projectId)?.get(id) ?? [])
+    },
+    { cacheKeyFn: refKey },
+  )
+}
+
 /** A loader for each set of options: a list of items then costs one search statement. */
 function similarLoaders(app: App) {
   const loaders = new Map<string, DataLoader<string, SimilarItem[]>>()
@@ -111,26 +131,14 @@ export const createLoaders = (app: App, viewer: Viewer) => ({
   constraintOfPair: new DataLoader((pairs: readonly ItemPair[]) => findConstraintsOfPairs(app, pairs), {
     cacheKeyFn: ({ projectId, left, right }: ItemPair) => `${projectId}/${left}/${right}`,
   }),
-  filesOfExport: new DataLoader(
-    async (refs: readonly Ref[]) => {
-      const [{ projectId } = { projectId: '' }] = refs
-      const files = await findExportFiles(
-        app,
-        projectId,
-        refs.map(({ id }) => id),
-      )
-      return refs.map(({ id }) => files.get(id) ?? [])
-    },
-    { cacheKeyFn: refKey },
+  filesOfExport: byProject((projectId, refs: readonly Ref[]) =>
+    findExportFiles(
+      app,
+      projectId,
+      refs.map(({ id }) => id),
+    ),
   ),
-  answersOfTask: new DataLoader(
-    async (tasks: readonly ReviewTask[]) => {
-      const [{ projectId } = { projectId: '' }] = tasks
-      const answers = await findAnswers(app, viewer, projectId, tasks)
-      return tasks.map(({ id }) => answers.get(id) ?? [])
-    },
-    { cacheKeyFn: refKey },
-  ),
+  answersOfTask: byProject((projectId, tasks: readonly ReviewTask[]) => findAnswers(app, viewer, projectId, tasks)),
   pathToRoot: pathLoaders(app),
   clusterPage: clusterPageLoaders(app),
   similar: similarLoaders(app),
