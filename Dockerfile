@@ -6,7 +6,8 @@ COPY scripts scripts
 COPY native native
 RUN npm ci
 COPY . .
-RUN npm run build:web
+# What was generated, compiled and built stays; the packages that did it go.
+RUN npm run build:web && npm prune --omit=dev
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 TRIBUTARY_DATA_DIR=/data

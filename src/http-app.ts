@@ -245,9 +245,11 @@ const jsonErrors =
     const message =
       error.type === 'entity.too.large'
         ? `the request body is larger than ${MAX_BODY}: put large lists in a file and import it`
-        : status === 500
-          ? 'something went wrong on our side'
-          : `the request body is no JSON: ${error.message}`
+        : error.type === 'entity.parse.failed'
+          ? `the request body is no JSON: ${error.message}`
+          : status === 500
+            ? 'something went wrong on our side'
+            : `the request can not be read: ${error.message}`
     const requestId = requestIdOf(req)
     if (status === 500) app.log.error({ err: error, requestId }, 'unexpected error in the HTTP layer')
     res

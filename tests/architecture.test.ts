@@ -74,6 +74,23 @@ describe('imports go towards services and engine', () => {
     expect(users).toEqual([])
   })
 
+  it('what runs needs no package that a production image leaves out', () => {
+    const { dependencies, optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8'))
+    const installed = new Set(Object.keys({ ...dependencies, ...optionalDependencies }))
+    const packageOf = (specifier: string) => specifier.match(/^(@[^/]+\/)?[^/]+/)?.[0] as string
+    const missing = files.flatMap((file) => {
+      const text = readFileSync(path.join('src', file), 'utf8')
+      const values = text.matchAll(
+        /(?:import|export)\s(?!type\b)[^'"]*?from\s+['"]([^.'"][^'"]*)['"]|import\(['"]([^.'"][^'"]*)['"]\)/g,
+      )
+      return [...values]
+        .map(([, from, dynamic]) => (from ?? dynamic) as string)
+        .filter((specifier) => !specifier.startsWith('node:') && !installed.has(packageOf(specifier)))
+        .map((specifier) => `${file} imports ${specifier}`)
+    })
+    expect(missing).toEqual([])
+  })
+
   it('there is no file for whatever is left over', () => {
     expect(files.filter((file) => /(^|\/)(utils?|helpers?|misc|common-utils)(\/|\.ts$)/.test(file))).toEqual([])
   })

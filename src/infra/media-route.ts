@@ -3,6 +3,7 @@ import { type Request, type Response, Router } from 'express'
 import type { App } from '../services/app.ts'
 import { DomainError } from '../services/errors.ts'
 import { readThumbnail } from '../services/media.ts'
+import { pictureFormat } from '../services/picture-format.ts'
 import { receiveUpload } from '../services/uploads.ts'
 
 /** Names are hashes of the content: what a browser has, it may keep. */
@@ -74,24 +75,6 @@ async function sendFile(app: App, req: Request, res: Response, key: string): Pro
 
 const keyOf = (req: Request): string => ([] as string[]).concat(req.params.key as string | string[]).join('/')
 
-/** First bytes of the picture formats that imports take. */
-const SIGNATURES: [type: string, test: (head: Buffer) => boolean][] = [
-  ['image/jpeg', (head) => head.readUInt16BE(0) === 0xffd8],
-  ['image/png', (head) => head.toString('latin1', 1, 4) === 'PNG'],
-  ['image/gif', (head) => head.toString('latin1', 0, 4) === 'GIF8'],
-  ['image/webp', (head) => head.toString('latin1', 8, 12) === 'WEBP'],
-  ['image/avif', (head) => head.toString('latin1', 4, 12) === 'ftypavif'],
-  ['image/tiff', (head) => ['II*\0', 'MM\0*'].includes(head.toString('latin1', 0, 4))],
-  ['image/svg+xml', (head) => head.toString('latin1').trimStart().startsWith('<')],
-]
-
-async function sniffType(app: App, key: string): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of await app.files.open(key, { start: 0, end: 15 })) chunks.push(chunk as Buffer)
-  const head = Buffer.concat(chunks)
-  return (head.length >= 12 && SIGNATURES.find(([, test]) => test(head))?.[0]) || 'application/octet-stream'
-}
-
 /** Pictures, downloads and uploads, each behind a signed address. */
 export function mediaRoutes(app: App): Router {
   const router = Router()
@@ -110,7 +93,7 @@ export function mediaRoutes(app: App): Router {
   router.get(
     '/media/image/*key',
     signedRoute(app, async (req, res) => {
-      res.type(await sniffType(app, keyOf(req)))
+      res.type((await pictureFormat(app, keyOf(req)))?.mediaType ?? 'application/octet-stream')
       await sendFile(app, req, res, keyOf(req))
     }),
   )

@@ -29,13 +29,16 @@ const MOST_UNKNOWN = 0.05
 export async function readAuditRows(app: App, projectId: string, runId?: string): Promise<AuditRow[]> {
   return app.prisma.$queryRaw<AuditRow[]>`
     /* readAuditRows */
+    WITH reached AS (
+      SELECT s."runId", s."auditStratum", max(s."auditRank") AS "rank" FROM "ReviewTask" s
+      WHERE s."projectId" = ${projectId}::uuid AND s."auditStratum" IS NOT NULL AND s."settledVerdict" IS NOT NULL
+        AND (${runId ?? null}::uuid IS NULL OR s."runId" = ${runId ?? null}::uuid)
+      GROUP BY 1, 2)
     SELECT t."runId", t."auditStratum" AS "stratum", t."auditRank" AS "rank", t."auditWeight" AS "weight",
       t."probability"::float8 AS "probability", t."settledVerdict" AS "verdict", t."state", t."settledAt"
-    FROM "ReviewTask" t
-    WHERE t."projectId" = ${projectId}::uuid AND t."auditStratum" IS NOT NULL
-      AND (${runId ?? null}::uuid IS NULL OR t."runId" = ${runId ?? null}::uuid)
-      AND t."auditRank" <= (SELECT max(s."auditRank") + 1 FROM "ReviewTask" s WHERE s."projectId" = t."projectId"
-        AND s."runId" = t."runId" AND s."auditStratum" = t."auditStratum" AND s."settledVerdict" IS NOT NULL)
+    FROM reached r
+    JOIN "ReviewTask" t ON t."projectId" = ${projectId}::uuid AND t."runId" = r."runId"
+      AND t."auditStratum" = r."auditStratum" AND t."auditRank" <= r."rank" + 1
     ORDER BY t."runId", t."auditStratum", t."auditRank"`
 }
 

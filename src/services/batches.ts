@@ -40,8 +40,12 @@ export async function findConstraintsOfPairs(app: App, pairs: readonly ItemPair[
   const rows = await app.prisma.$queryRaw<Constraint[]>`
     /* findConstraintsOfPairs */ SELECT DISTINCT x.* FROM unnest(${pairs.map((pair) => pair.projectId)}::uuid[],
       ${pairs.map((pair) => pair.left)}::uuid[], ${pairs.map((pair) => pair.right)}::uuid[]) AS t(project, l, r)
-    JOIN "Constraint" x ON x."projectId" = t.project AND x."revokedById" IS NULL
-      AND ((x."leftItemId" = t.l AND x."rightItemId" = t.r) OR (x."leftItemId" = t.r AND x."rightItemId" = t.l))`
+    -- Two looks into the index for each pair: with OR, every pair is held against every constraint.
+    CROSS JOIN LATERAL (
+      SELECT c.* FROM "Constraint" c WHERE c."projectId" = t.project AND c."leftItemId" = t.l AND c."rightItemId" = t.r
+      UNION ALL
+      SELECT c.* FROM "Constraint" c WHERE c."projectId" = t.project AND c."leftItemId" = t.r AND c."rightItemId" = t.l) x
+    WHERE x."revokedById" IS NULL`
   const pairKey = (left: string, right: string | null) => [left, right ?? ''].sort().join('/')
   const byPair = new Map(rows.map((row) => [pairKey(row.leftItemId, row.rightItemId), row]))
   return pairs.map(({ left, right }) => byPair.get(pairKey(left, right)) ?? null)

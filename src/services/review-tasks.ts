@@ -390,7 +390,7 @@ export async function summariseQueue(app: App, viewer: Viewer, projectId: string
       LATERAL (SELECT count(*)::int AS n FROM (SELECT 1 FROM "ReviewTask" t WHERE t."projectId" = ${projectId}::uuid
         AND t."state" = s."state" AND t."kind" = k."kind" AND t."goldVerdict" IS NULL
         AND NOT (t."isAudit" AND (t."state" = 'PENDING' OR t."state" = 'OBSOLETE' AND NOT EXISTS (SELECT 1
-          FROM "ReviewAnswer" a WHERE a."projectId" = t."projectId" AND a."taskId" = t."id")))
+          FROM "ReviewAnswer" a WHERE a."projectId" = t."projectId" AND a."taskId" = t."id" OFFSET 0)))
         LIMIT ${COUNT_CAP + 1}) x) c
     WHERE c.n > 0 ORDER BY 1, 2`
   return rows.map(({ kind, state, n }) => ({

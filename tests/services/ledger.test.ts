@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { enforceConstraints } from '../../src/engine/partition/enforce-constraints.ts'
 import { createRng } from '../../src/engine/rng.ts'
 import type { Rng } from '../../src/engine/types.ts'
+import { findConstraintsOfPairs } from '../../src/services/batches.ts'
 import { type DecisionChange, namedIdentities } from '../../src/services/decision-change.ts'
 import { applyDecision, previewDecision } from '../../src/services/decisions.ts'
 import { DomainError } from '../../src/services/errors.ts'
@@ -321,6 +322,29 @@ async function randomChange(rng: Rng): Promise<DecisionChange> {
 let published = 0
 const SEEDS = [1, 2, 3]
 const STEPS = 40
+
+it('the statement on a pair is found from either side, as long as it stands', async () => {
+  p = await openLedgerProject(t, [3], 0)
+  const { projectId, itemIds, identityIds } = p
+  const [left = '', right = '', other = ''] = itemIds
+  const split = await apply({
+    split: { identityId: identityIds[0] as string, itemIds: [right], keepTogether: true },
+  })
+  const [made] = await t.app.prisma.constraint.findMany({ where: { projectId, decisionId: split.id } })
+  const kept = [made?.leftItemId, made?.rightItemId].find((id) => id !== right) as string
+  const strange = [left, other].find((id) => id !== kept) as string
+  const find = async () =>
+    (
+      await findConstraintsOfPairs(t.app, [
+        { projectId, left: kept, right },
+        { projectId, left: right, right: kept },
+        { projectId, left: right, right: strange },
+      ])
+    ).map((constraint) => constraint?.id ?? null)
+  expect(await find()).toEqual([made?.id, made?.id, null])
+  await revert(split.id)
+  expect(await find()).toEqual([null, null, null])
+})
 
 describe('random ledgers', () => {
   const count = { applied: 0, refused: 0, undone: 0, stale: 0, published: 0, replayed: 0, groups: 0 }
