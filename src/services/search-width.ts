@@ -6,6 +6,8 @@ import { findNearest, findNearestExactly } from './similarity.ts'
 const WIDTHS = [40, 80, 120, 200, 400]
 /** Share of the ten nearest that is enough: a sample above it is rarely a whole below .95. */
 const ENOUGH = 0.97
+/** A wider search takes up to twice as long: what it adds must be worth it, and more than the error of the sample. */
+const LEAST_GAIN = 0.025
 const NEIGHBOURS = 10
 const MOST_QUERIES = 50
 const LEAST_QUERIES = 10
@@ -18,8 +20,9 @@ export interface SearchWidth {
 }
 
 /**
- * The least width whose searches find enough of the ten nearest, measured against exact search on items of the space; the
- * largest where none does, for how hard a graph is to search depends on the data and not on its size alone.
+ * The least width whose searches find enough of the ten nearest, measured against exact search on items of the space; where
+ * none does, the least that no wider one betters by more than the sample can tell. How hard a graph is to search depends on the data
+ * and not on its size alone.
  */
 export async function chooseSearchWidth(
   app: App,
@@ -41,14 +44,19 @@ export async function chooseSearchWidth(
     onProgress(exact.size, sample.length)
   }
   const total = [...exact.values()].reduce((sum, { size }) => sum + size, 0)
-  let chosen: SearchWidth = { searchWidth: WIDTHS.at(-1) as number, searchRecall: 1 }
+  const measured: SearchWidth[] = []
   for (const searchWidth of WIDTHS) {
     signal.throwIfAborted()
-    const space = { projectId, id, dimension, searchWidth }
-    const found = await findNearest(app, space, [...exact.keys()], NEIGHBOURS)
+    const found = await findNearest(app, { projectId, id, dimension, searchWidth }, [...exact.keys()], NEIGHBOURS)
     const hits = found.filter(({ queryId, itemId }) => exact.get(queryId)?.has(itemId)).length
-    chosen = { searchWidth, searchRecall: total > 0 ? hits / total : 1 }
-    if (chosen.searchRecall >= ENOUGH) break
+    measured.push({ searchWidth, searchRecall: total > 0 ? hits / total : 1 })
+    if (hits >= ENOUGH * total) break
   }
-  return chosen
+  return leastThatDoes(measured)
+}
+
+/** Of widths in growing order, the first that finds enough or nearly as much as the best. */
+export function leastThatDoes(measured: readonly SearchWidth[]): SearchWidth {
+  const best = Math.max(...measured.map(({ searchRecall }) => searchRecall))
+  return measured.find(({ searchRecall }) => searchRecall >= Math.min(ENOUGH, best - LEAST_GAIN)) as SearchWidth
 }

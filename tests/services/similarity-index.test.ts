@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeId } from '../../src/resolvers/global-id.ts'
 import { newId } from '../../src/services/id.ts'
+import { leastThatDoes } from '../../src/services/search-width.ts'
 import { findNearest, findNearestExactly } from '../../src/services/similarity.ts'
 import { blobs } from '../engine/support/data.ts'
 import { key, openTestApp, type TestApp } from '../support/app.ts'
@@ -27,6 +28,18 @@ function exact(v: number): Set<string> {
   scored.sort((a, b) => b.similarity - a.similarity)
   return new Set(scored.slice(0, 10).map(({ u }) => `item-${u}`))
 }
+
+describe('the width of searches', () => {
+  const choose = (...recalls: number[]) =>
+    leastThatDoes(recalls.map((searchRecall, i) => ({ searchWidth: 40 * (i + 1), searchRecall }))).searchWidth
+
+  it('is the least that finds enough, or nearly as much as the widest', () => {
+    expect(choose(0.99)).toBe(40)
+    expect(choose(0.9, 0.98)).toBe(80)
+    expect(choose(0.75, 0.88, 0.93, 0.955, 0.96)).toBe(160)
+    expect(choose(0.7, 0.75, 0.8, 0.85, 0.9)).toBe(200)
+  })
+})
 
 describe('similarity search over a large space', () => {
   let t: TestApp
