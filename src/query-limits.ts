@@ -25,6 +25,8 @@ export interface QueryLimits {
   readonly maxCost: number
 }
 
+/** A request that is wrong, and stays so however often it is sent: left out, the status would be that of a failure of ours. */
+const REFUSED = { status: 400 }
 /** Rows assumed of a list that declares no size. */
 const UNDECLARED_LIST = 10
 /** Selections that are looked at, fragments followed: some thirty times those of the largest page of the review page. */
@@ -42,7 +44,7 @@ const BROKEN_TEXT = /\0|\p{Surrogate}/u
 function checkTexts(document: DocumentNode, variables: Readonly<Record<string, unknown>>): void {
   const refuse = (where: string) => {
     throw new GraphQLError(`texts must have neither the character NUL nor half a character: got one in ${where}`, {
-      extensions: { code: 'BAD_USER_INPUT' },
+      extensions: { code: 'BAD_USER_INPUT', http: REFUSED },
     })
   }
   // Not by recursion: a body may nest as deep as it is long.
@@ -86,7 +88,7 @@ export function checkQuery(
 
   const depthRefusal = (depth: number) =>
     new GraphQLError(`the operation nests deeper than ${limits.maxDepth} levels: ask for less, or follow ids`, {
-      extensions: { code: 'DEPTH_LIMIT', depth },
+      extensions: { code: 'DEPTH_LIMIT', depth, http: REFUSED },
     })
 
   const defaultOf = new Map(
@@ -119,7 +121,7 @@ export function checkQuery(
   }
 
   const costRefusal = (message: string) =>
-    new GraphQLError(message, { extensions: { code: 'COST_LIMIT', maxCost: limits.maxCost } })
+    new GraphQLError(message, { extensions: { code: 'COST_LIMIT', maxCost: limits.maxCost, http: REFUSED } })
   let seen = 0
 
   function costOf(selections: SelectionSetNode, parent: GraphQLCompositeType, depth: number, inPage: boolean): number {

@@ -8,14 +8,14 @@ export const eraseFiles = implementJob(eraseFilesJob, async ({ app, job, payload
   const { images } = payload
   for (const [i, image] of images.entries()) {
     signal.throwIfAborted()
-    progress('images', i, images.length)
     await eraseImage(app, image)
+    progress('images', i + 1, images.length)
   }
   const versions = await app.prisma.datasetVersion.findMany({ where: { projectId, manifestKey: { not: null } } })
   const itemIds = new Set(payload.itemIds)
   for (const [i, version] of versions.entries()) {
     signal.throwIfAborted()
-    progress('datasets', i, versions.length)
     await redactVersion(app, version, itemIds)
+    progress('datasets', i + 1, versions.length)
   }
 })

@@ -124,11 +124,17 @@ describe('bad input', () => {
 
   it('refuses operations that are too deep or too large before they run', async () => {
     const deep = `query($id: ID!) { node(id: $id) { ... on Item { ${'similar(first: 1) { item { '.repeat(6)} id ${'} } '.repeat(6)} } } }`
-    expect((await t.gql(deep, { id: projectId })).errors?.[0].extensions.code).toBe('DEPTH_LIMIT')
+    const tooDeep = await t.gql(deep, { id: projectId })
+    expect([tooDeep.status, tooDeep.errors?.[0].extensions.code]).toEqual([400, 'DEPTH_LIMIT'])
     const large =
       'query($id: ID!) { project(id: $id) { identities(first: 250) { edges { node { members(first: 250) { edges { node { id } } } } } } } }'
-    const { errors } = await t.gql(large, { id: projectId })
-    expect(errors?.[0].extensions.code).toBe('COST_LIMIT')
+    const { status, errors } = await t.gql(large, { id: projectId })
+    expect(status).toBe(400)
+    expect(errors?.[0].extensions).toEqual({
+      code: 'COST_LIMIT',
+      maxCost: expect.any(Number),
+      requestId: expect.any(String),
+    })
   })
 
   it('refuses operations whose cost hides behind negative sizes, default values or fragments that double', async () => {
@@ -150,7 +156,10 @@ describe('bad input', () => {
     ['half a character', 'a\ud800b'],
   ])('refuses texts with %s, which the database can not keep, wherever they stand', async (_what, text) => {
     const message = 'texts must have neither the character NUL nor half a character: got one in variable $input'
-    const { errors } = await t.gql(CREATE, { input: { name: text, embeddingDimension: 4, idempotencyKey: key() } })
+    const { status, errors } = await t.gql(CREATE, {
+      input: { name: text, embeddingDimension: 4, idempotencyKey: key() },
+    })
+    expect(status).toBe(400)
     expect(errors?.[0]).toMatchObject({ message, extensions: { code: 'BAD_USER_INPUT' } })
   })
 
