@@ -19,27 +19,6 @@ export interface RefusedRow {
   readonly problem: string
 }
 
-/** Lengths of vectors that are taken. */
-const SHORTEST = 1e-15
-const LONGEST = 1e15
-
-/** Refuses vectors of another dimension, with values that are not finite, or of a length without a direction. */
-export function checkEmbedding(vector: Float32Array, dimension: number): string | undefined {
-  if (vector.length !== dimension) return `embedding must have ${dimension} values: got ${vector.length}`
-  let norm = 0
-  for (let i = 0; i < vector.length; i++) norm += (vector[i] as number) * (vector[i] as number)
-  // Squares of float32 values do not overflow in 64 bits: the sum is finite where each of them is.
-  if (!Number.isFinite(norm)) {
-    const at = vector.findIndex((value) => !Number.isFinite(value))
-    return `embedding must be finite: got ${vector[at]} at position ${at}`
-  }
-  if (norm === 0) return 'embedding must not be all zero: it has no direction'
-  // Beyond these the database, which squares in 32 bits, sees zero or infinity, and no neighbours.
-  if (norm < SHORTEST ** 2 || norm > LONGEST ** 2)
-    return `embedding must have a length of ${SHORTEST} to ${LONGEST}: got ${Math.sqrt(norm)}`
-  return undefined
-}
-
 export interface ImportTarget {
   readonly projectId: string
   readonly space: EmbeddingSpace

@@ -3,10 +3,11 @@ import type { App } from './app.ts'
 import type { EmbeddedSubject, Embedder } from './embedder-port.ts'
 import { DomainError } from './errors.ts'
 import type { FailedRow } from './failed-rows.ts'
-import { checkEmbedding, type ReadyRow } from './import-batch.ts'
+import type { ReadyRow } from './import-batch.ts'
 import { type ImportSource, readImage } from './import-source.ts'
 import type { ManifestRow } from './manifest.ts'
 import type { ImageFacts } from './ports.ts'
+import { problemOfVector } from './vectors.ts'
 
 /** Pictures that are in memory together. */
 const PICTURES_AT_ONCE = 16
@@ -37,8 +38,8 @@ export async function prepareRows(context: PrepareContext, rows: readonly Manife
   const outcomes = new Map<ManifestRow, ReadyRow[] | string>()
   const pictured: ManifestRow[] = []
   for (const row of rows) {
-    const problem = row.embedding && checkEmbedding(row.embedding, context.dimension)
-    if (problem) outcomes.set(row, problem)
+    const problem = row.embedding && problemOfVector(row.embedding, context.dimension)
+    if (problem) outcomes.set(row, `embedding ${problem}`)
     else if (hasPicture(row)) pictured.push(row)
     else if (row.embedding) outcomes.set(row, [{ ...row, width: 0, height: 0 }])
     else outcomes.set(row, 'a row needs an image or an embedding: got neither')

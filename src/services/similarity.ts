@@ -4,7 +4,7 @@ import type { App, Tx } from './app.ts'
 import { indexedForm } from './embedding-index.ts'
 import { getImportSpace } from './embedding-spaces.ts'
 import { invalid, notFound } from './errors.ts'
-import { encodeVector } from './vectors.ts'
+import { encodeVector, problemOfVector } from './vectors.ts'
 
 /** A neighbour with its cosine similarity. */
 export interface SimilarItem {
@@ -139,7 +139,7 @@ export async function searchByItem(
   return found
 }
 
-/** k-NN of a raw vector: it must have the project's dimension, finite values and a length above zero. */
+/** k-NN of a raw vector: it must be one that an import would take. */
 export async function searchByVector(
   app: App,
   viewer: Viewer,
@@ -151,14 +151,10 @@ export async function searchByVector(
   checkSize(first)
   // Whoever has a vector has it of the embedder they import with.
   const space = await getImportSpace(app, projectId)
-  if (vector.length !== space.dimension) {
-    throw invalid(`vector must have ${space.dimension} values: got ${vector.length}`, 'input', 'vector')
-  }
   // As it is stored, in 32 bits: a value beyond them is infinite.
   const values = Float32Array.from(vector)
-  if (!values.every(Number.isFinite) || values.every((value) => value === 0)) {
-    throw invalid('vector must be finite and not all zero', 'input', 'vector')
-  }
+  const problem = problemOfVector(values, space.dimension)
+  if (problem) throw invalid(`vector ${problem}`, 'input', 'vector')
   const query = Prisma.sql`${encodeVector(values)}::vector`
   const rows = await app.prisma.$queryRaw<{ itemId: string; distance: number }[]>`
     /* searchByVector */ ${nearest(space, query, first)}`

@@ -2,6 +2,27 @@ import type { Prisma } from '../generated/prisma/client.ts'
 
 type Queryable = Pick<Prisma.TransactionClient, '$queryRaw'>
 
+/** Lengths of vectors that are taken. */
+const SHORTEST = 1e-15
+const LONGEST = 1e15
+
+/** What is wrong with a vector that should have this dimension, finite values and a direction. */
+export function problemOfVector(vector: Float32Array, dimension: number): string | undefined {
+  if (vector.length !== dimension) return `must have ${dimension} values: got ${vector.length}`
+  let norm = 0
+  for (let i = 0; i < vector.length; i++) norm += (vector[i] as number) * (vector[i] as number)
+  // Squares of float32 values do not overflow in 64 bits: the sum is finite where each of them is.
+  if (!Number.isFinite(norm)) {
+    const at = vector.findIndex((value) => !Number.isFinite(value))
+    return `must be finite: got ${vector[at]} at position ${at}`
+  }
+  if (norm === 0) return 'must not be all zero: it has no direction'
+  // Beyond these the database, which squares in 32 bits, sees zero or infinity, and no neighbours.
+  if (norm < SHORTEST ** 2 || norm > LONGEST ** 2)
+    return `must have a length of ${SHORTEST} to ${LONGEST}: got ${Math.sqrt(norm)}`
+  return undefined
+}
+
 /** Bytes of one vector in pgvector's binary format: int16 dimension, int16 zero, then float4 values, big-endian. */
 function writeVector(target: Buffer, offset: number, vector: Float32Array): number {
   let at = target.writeInt16BE(vector.length, offset)

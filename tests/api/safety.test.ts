@@ -277,12 +277,17 @@ describe('bad input', () => {
     expect((await start('https://example.org/x.jsonl')).startImport.userErrors[0].code).toBe('INVALID')
   })
 
-  it('refuses similarity search by a vector of the wrong dimension', async () => {
+  it.each([
+    [[1, 2], 'vector must have 4 values: got 2'],
+    [[0, 0, 0, 0], 'vector must not be all zero: it has no direction'],
+    [[1, 1e39, 0, 0], 'vector must be finite: got Infinity at position 1'],
+    [[3e38, 0, 0, 0], expect.stringMatching(/^vector must have a length of 1e-15 to 1000000000000000: got 3/)],
+  ])('refuses similarity search by the vector %j', async (vector, message) => {
     const { errors } = await t.gql(
       'query($input: SimilaritySearchInput!, $p: ID) { similaritySearch(input: $input, projectId: $p) { similarity } }',
-      { input: { vector: [1, 2] }, p: projectId },
+      { input: { vector }, p: projectId },
     )
-    expect(errors?.[0].message).toBe('vector must have 4 values: got 2')
+    expect(errors?.[0].message).toEqual(message)
   })
 
   it('masks unexpected errors behind an incident id', async () => {
