@@ -45,12 +45,21 @@ export interface LiveDocuments {
 const hashOf = ({ extensions }: LiveRequest): unknown =>
   (extensions as { persistedQuery?: { sha256Hash?: unknown } } | undefined)?.persistedQuery?.sha256Hash
 
-/** A status belongs to answers over HTTP. */
-function withoutStatus(error: unknown): unknown {
-  if (!(error instanceof GraphQLError) || error.extensions.http === undefined) return error
+/** A refusal as it is sent: with a code and its request, and without a status, which belongs to answers over HTTP. */
+function named(error: GraphQLError, requestId: string, code?: string): GraphQLError {
+  const { message, nodes, source, positions, path, originalError } = error
   const { http: _status, ...extensions } = error.extensions
-  return new GraphQLError(error.message, { extensions })
+  return new GraphQLError(message, {
+    nodes,
+    source,
+    positions,
+    path,
+    originalError,
+    extensions: { code, ...extensions, requestId },
+  })
 }
+
+const requestOf = ({ contextValue }: ExecutionArgs): string => (contextValue as Context).viewer.requestId
 
 /**
  * Operations over WebSocket and server-sent events, which Apollo and its plugins do not see: they are signed in, limited,
@@ -60,9 +69,9 @@ function withoutStatus(error: unknown): unknown {
 export function liveOperations(app: App, schema: GraphQLSchema, { known, required }: LiveDocuments, nowMs = Date.now) {
   const renewals = new WeakMap<object, () => Promise<unknown>>()
 
-  async function contexts({ authorization, address }: Caller): Promise<Context> {
+  async function contexts({ authorization, address }: Caller, requestId: string = randomUUID()): Promise<Context> {
     const given = typeof authorization === 'string' ? authorization : undefined
-    return createContext(app, await signIn(app, { authorization: given, address, requestId: randomUUID() }))
+    return createContext(app, await signIn(app, { authorization: given, address, requestId }))
   }
 
   /** The text of a request, which may send the hash of a known document instead. */
@@ -99,42 +108,45 @@ export function liveOperations(app: App, schema: GraphQLSchema, { known, require
   /** What is executed, or why it is not. */
   async function prepare(caller: Caller, request: LiveRequest): Promise<ExecutionArgs | readonly GraphQLError[]> {
     const startedAt = performance.now()
+    const requestId = randomUUID()
     const variables = request.variables ?? {}
     let document: DocumentNode | undefined
     try {
       document = parse(textOf(request), { maxTokens: MAX_TOKENS })
-      const errors = validate(schema, document)
+      const errors = validate(schema, document).map((error) => named(error, requestId, 'GRAPHQL_VALIDATION_FAILED'))
       if (errors.length > 0) {
         count(document, request, startedAt, undefined, errors[0])
         return errors
       }
       checkQuery(schema, document, variables, app.config.queryLimits, request.operationName)
-      const contextValue = await contexts(caller)
+      const contextValue = await contexts(caller, requestId)
       renewals.set(contextValue, () => contexts(caller))
       count(document, request, startedAt, contextValue)
       return { schema, document, variableValues: variables, operationName: request.operationName, contextValue }
     } catch (error) {
-      const shown = asGraphQLError(error)
-      if (!(shown instanceof GraphQLError)) throw error
+      const cause = asGraphQLError(error)
+      if (!(cause instanceof GraphQLError)) throw error
+      const shown = named(cause, requestId, document ? undefined : 'GRAPHQL_PARSE_FAILED')
       count(document, request, startedAt, undefined, shown)
-      return [withoutStatus(shown) as GraphQLError]
+      return [shown]
     }
   }
 
-  const masked = (result: ExecutionResult): ExecutionResult =>
-    result.errors ? { ...result, errors: result.errors.map((error) => mask(error)) } : result
+  const masked = (result: ExecutionResult, requestId: string): ExecutionResult =>
+    result.errors ? { ...result, errors: result.errors.map((error) => mask(error, requestId)) } : result
 
-  function mask(error: unknown): GraphQLError {
+  function mask(error: unknown, requestId: string): GraphQLError {
     // A refusal in the middle of a stream is of no field.
-    const shown = withoutStatus(asGraphQLError(error))
+    const shown = asGraphQLError(error)
     const wrapped =
       shown instanceof GraphQLError ? shown : new GraphQLError('unexpected', { originalError: error as Error })
     const { message, extensions, path } = formatError(app.log, wrapped.toJSON(), wrapped)
-    return new GraphQLError(message, { path, extensions })
+    return named(new GraphQLError(message, { path, extensions }), requestId)
   }
 
   async function* watched(
     events: AsyncIterable<ExecutionResult>,
+    requestId: string,
     signInAgain: () => Promise<unknown>,
   ): AsyncGenerator<ExecutionResult> {
     let signedInAt = nowMs()
@@ -144,10 +156,10 @@ export function liveOperations(app: App, schema: GraphQLSchema, { known, require
           await signInAgain()
           signedInAt = nowMs()
         }
-        yield masked(event)
+        yield masked(event, requestId)
       }
     } catch (error) {
-      yield { errors: [mask(error)] }
+      yield { errors: [mask(error, requestId)] }
     }
   }
 
@@ -155,11 +167,11 @@ export function liveOperations(app: App, schema: GraphQLSchema, { known, require
     contexts,
     prepare,
     /** Queries and mutations, which a live connection may send too. */
-    execute: async (args: ExecutionArgs): Promise<ExecutionResult> => masked(await execute(args)),
+    execute: async (args: ExecutionArgs): Promise<ExecutionResult> => masked(await execute(args), requestOf(args)),
     async subscribe(args: ExecutionArgs): Promise<AsyncIterable<ExecutionResult> | ExecutionResult> {
       const result = await subscribe(args)
-      if (!(Symbol.asyncIterator in result)) return masked(result)
-      return watched(result, renewals.get(args.contextValue as object) ?? (async () => {}))
+      if (!(Symbol.asyncIterator in result)) return masked(result, requestOf(args))
+      return watched(result, requestOf(args), renewals.get(args.contextValue as object) ?? (async () => {}))
     },
   }
 }

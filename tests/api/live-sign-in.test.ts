@@ -80,10 +80,18 @@ it('live operations are counted like others', async () => {
     { authorization: 'Bearer wrong', address: '127.0.0.1' },
     { query: QUERY, variables: job },
   )
-  expect(refused).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED' } }])
+  expect(refused).toMatchObject([{ extensions: { code: 'UNAUTHENTICATED', requestId: expect.any(String) } }])
   const after = new Map((await outcomes()) as [string, number][])
   expect(after.get('ok')).toBe((before.get('ok') ?? 0) + 1)
   expect(after.get('UNAUTHENTICATED')).toBe((before.get('UNAUTHENTICATED') ?? 0) + 1)
+})
+
+it.each([
+  ['subscription {', 'GRAPHQL_PARSE_FAILED'],
+  ['subscription { noSuchField }', 'GRAPHQL_VALIDATION_FAILED'],
+])('%s is refused with its code and request', async (query, code) => {
+  const refused = await live.prepare({ authorization: `Bearer ${t.token}`, address: '127.0.0.1' }, { query })
+  expect(refused).toMatchObject([{ extensions: { code, requestId: expect.any(String) } }])
 })
 
 it('a bug behind a query over a live connection is masked', async () => {
@@ -105,5 +113,5 @@ it('a bug behind a query over a live connection is masked', async () => {
   })) as ExecutionArgs
   const result = await live.execute({ ...args, contextValue: { ...(args.contextValue as object), app: broken } })
   expect(JSON.stringify(result)).not.toContain('hunter2')
-  expect(result.errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL' } })
+  expect(result.errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL', requestId: expect.any(String) } })
 })
