@@ -52,9 +52,10 @@ function checkTexts(document: DocumentNode, variables: Readonly<Record<string, u
     const left: unknown[] = [value]
     while (left.length > 0) {
       const part = left.pop()
-      if (typeof part === 'string' ? BROKEN_TEXT.test(part) : false) refuse(`variable $${name}`)
+      if (typeof part === 'string' && BROKEN_TEXT.test(part)) refuse(`variable $${name}`)
       if (typeof part !== 'object' || part === null) continue
-      for (const [key, inner] of Object.entries(part)) left.push(key, inner)
+      if (Array.isArray(part)) for (const inner of part) left.push(inner)
+      else for (const [key, inner] of Object.entries(part)) left.push(key, inner)
     }
   }
   // Only an escape can write it.
