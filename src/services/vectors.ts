@@ -23,6 +23,22 @@ export function problemOfVector(vector: Float32Array, dimension: number): string
   return undefined
 }
 
+const NINE_DIGITS = 1e9
+
+/**
+ * Values as numbers of few digits that are the same in 32 bits: nine decimals where they do, which is nearly always for values below one,
+ * and the 64-bit form, of seventeen digits, where they do not.
+ */
+export function shortDecimals(vector: Float32Array): number[] {
+  const decimals = new Array<number>(vector.length)
+  for (let i = 0; i < vector.length; i++) {
+    const value = vector[i] as number
+    const short = Math.round(value * NINE_DIGITS) / NINE_DIGITS
+    decimals[i] = Math.fround(short) === value ? short : value
+  }
+  return decimals
+}
+
 /** Bytes of one vector in pgvector's binary format: int16 dimension, int16 zero, then float4 values, big-endian. */
 function writeVector(target: Buffer, offset: number, vector: Float32Array): number {
   let at = target.writeInt16BE(vector.length, offset)

@@ -1,17 +1,18 @@
 import { Readable } from 'node:stream'
 import { stringify } from 'csv-stringify'
 import { type ExportFormatWriter, RECORD_COLUMNS, recordOf } from './export-format.ts'
+import { shortDecimals } from './vectors.ts'
 
 const ROWS_PER_PART = 250_000
 
-/** One JSON object a line, with the vector as a list of numbers where asked for. */
+/** One JSON object a line, with the vector as a list of numbers, exact in 32 bits, where asked for. */
 export const jsonlWriter: ExportFormatWriter = {
   rowsPerPart: ROWS_PER_PART,
   async *write({ stem, rows }) {
     async function* lines() {
       for await (const row of rows()) {
         const { embedding } = row
-        yield `${JSON.stringify({ ...recordOf(row), ...(embedding && { embedding: Array.from(embedding) }) })}\n`
+        yield `${JSON.stringify({ ...recordOf(row), ...(embedding && { embedding: shortDecimals(embedding) }) })}\n`
       }
     }
     yield { name: `${stem}.jsonl`, content: Readable.from(lines()) }

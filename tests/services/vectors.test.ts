@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { PrismaClient } from '../../src/generated/prisma/client.ts'
 import type { Database } from '../../src/infra/database.ts'
-import { decodeVector, encodeVector, encodeVectors, findVectorOid } from '../../src/services/vectors.ts'
+import { decodeVector, encodeVector, encodeVectors, findVectorOid, shortDecimals } from '../../src/services/vectors.ts'
 import { openTestDatabase } from '../support/database.ts'
 
 let database: Database
@@ -62,4 +62,16 @@ test('a parameter gives the neighbours in order', async () => {
     FROM unnest(${encodeVectors(corpus, oid)}::vector[]) WITH ORDINALITY AS t(v, row) ORDER BY distance`
   expect(rows.map(({ row }) => Number(row))).toEqual([1, 3, 2])
   expect(rows[0]?.distance).toBeCloseTo(1 - 1 / Math.hypot(1, 0.1), 6)
+})
+
+test('short decimals are the same numbers in 32 bits, and shorter', () => {
+  const extremes = [0, 1, -1, 1 / 3, 1e-12, -3e-39, 3.4e38, 1e-45, 0.1, 123456.789]
+  const usual = Array.from({ length: 2_000 }, (_, i) => 0.2 * Math.sin(i * 12.9898))
+  for (const values of [extremes, usual]) {
+    const vector = Float32Array.from(values)
+    expect(Float32Array.from(JSON.parse(JSON.stringify(shortDecimals(vector))))).toEqual(vector)
+  }
+  const vector = Float32Array.from(usual)
+  const length = (numbers: number[]) => JSON.stringify(numbers).length
+  expect(length(shortDecimals(vector))).toBeLessThan(0.7 * length([...vector]))
 })
