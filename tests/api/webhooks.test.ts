@@ -65,7 +65,9 @@ const deliveries = (isDead?: boolean) =>
   )
 const nodesOf = async (isDead?: boolean) =>
   (await deliveries(isDead)).project.webhookEndpoints[0].deliveries.edges.map(({ node }: { node: object }) => node)
-const makeDue = () => t.app.prisma.$executeRaw`UPDATE "WebhookDelivery" SET "nextAttemptAt" = now()`
+/** A second ago: the column holds milliseconds, to which the database rounds up as often as down. */
+const makeDue = () =>
+  t.app.prisma.$executeRaw`UPDATE "WebhookDelivery" SET "nextAttemptAt" = now() - interval '1 second'`
 
 it('an event arrives signed, with who, what and when; the signature is the one of Standard Webhooks', async () => {
   const { webhookEndpoint, signingSecret, userErrors } = await create({
