@@ -19,6 +19,7 @@ import {
   valueFromASTUntyped,
   visit,
 } from 'graphql'
+import { isStorable } from './services/storable-text.ts'
 
 export interface QueryLimits {
   readonly maxDepth: number
@@ -37,9 +38,6 @@ const MOST_SELECTIONS = 20_000
  */
 export const MAX_TOKENS = 5_000
 
-/** Postgres keeps neither the character NUL nor half a surrogate pair; the parser lets no half pair into a document. */
-const BROKEN_TEXT = /\0|\p{Surrogate}/u
-
 /** Refuses texts that no database column could hold, wherever they stand. */
 function checkTexts(document: DocumentNode, variables: Readonly<Record<string, unknown>>): void {
   const refuse = (where: string) => {
@@ -52,15 +50,15 @@ function checkTexts(document: DocumentNode, variables: Readonly<Record<string, u
     const left: unknown[] = [value]
     while (left.length > 0) {
       const part = left.pop()
-      if (typeof part === 'string' && BROKEN_TEXT.test(part)) refuse(`variable $${name}`)
+      if (typeof part === 'string' && !isStorable(part)) refuse(`variable $${name}`)
       if (typeof part !== 'object' || part === null) continue
       if (Array.isArray(part)) for (const inner of part) left.push(inner)
       else for (const [key, inner] of Object.entries(part)) left.push(key, inner)
     }
   }
-  // Only an escape can write it.
+  // Only an escape can write it, and the parser lets no half pair through.
   if (!document.loc?.source.body.includes('\\u')) return
-  visit(document, { StringValue: ({ value }) => (BROKEN_TEXT.test(value) ? refuse('the document') : undefined) })
+  visit(document, { StringValue: ({ value }) => (isStorable(value) ? undefined : refuse('the document')) })
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Job } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { checkPage } from './page.ts'
+import { toStorable } from './storable-text.ts'
 
 /** Why a row could not be taken. */
 export interface FailedRow {
@@ -20,9 +21,6 @@ interface JobRef {
 /** Rows that are read or written together. */
 const PAGE = 5_000
 
-/** What Postgres can keep of a text that may come from a broken file. */
-const storable = (text: string) => text.replace(/\0|\p{Surrogate}/gu, '\ufffd')
-
 /** Keeps rows that a job left out, with the checkpoint that has passed them; a row that is there already is overwritten. */
 export async function keepFailedRows(tx: Tx, { projectId, jobId }: JobRef, rows: readonly FailedRow[]): Promise<void> {
   for (let at = 0; at < rows.length; at += PAGE) {
@@ -31,8 +29,8 @@ export async function keepFailedRows(tx: Tx, { projectId, jobId }: JobRef, rows:
     const byRow = new Map(page.map((row) => [row.row, row]))
     const kept = [...byRow.values()].map(({ row, externalKey, problem }) => ({
       row,
-      externalKey: externalKey === undefined ? null : storable(externalKey),
-      problem: storable(problem),
+      externalKey: externalKey === undefined ? null : toStorable(externalKey),
+      problem: toStorable(problem),
     }))
     await tx.$executeRaw`
       /* keepFailedRows */

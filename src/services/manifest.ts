@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isStorable } from './storable-text.ts'
 
 /** One row of an import manifest, as read: checked against the project later. */
 export interface ManifestRow {
@@ -25,8 +26,6 @@ export interface BrokenRow {
 const MAX_KEY = 512
 /** As long as the name of an identity, which it becomes. */
 const MAX_LABEL = 200
-/** Postgres keeps neither the character NUL nor half a surrogate pair. */
-const isStorable = (text: string): boolean => !/\0|\p{Surrogate}/u.test(text)
 const isStorableValue = (value: unknown): boolean => {
   if (typeof value === 'string') return isStorable(value)
   if (typeof value !== 'object' || value === null) return true

@@ -26,28 +26,25 @@ export interface SearchWidth {
  */
 export async function chooseSearchWidth(
   app: App,
-  { projectId, id, dimension }: EmbeddingSpace,
+  space: EmbeddingSpace,
   { signal, onProgress }: { signal: AbortSignal; onProgress(completed: number, total: number): void },
 ): Promise<SearchWidth> {
   const sample = await app.prisma.$queryRaw<{ itemId: string }[]>`
-    /* chooseSearchWidth */ SELECT "itemId" FROM "Embedding" WHERE "projectId" = ${projectId}::uuid
-      AND "spaceId" = ${id}::uuid ORDER BY md5("itemId"::text) LIMIT ${MOST_QUERIES}`
+    /* chooseSearchWidth */ SELECT "itemId" FROM "Embedding" WHERE "projectId" = ${space.projectId}::uuid
+      AND "spaceId" = ${space.id}::uuid ORDER BY md5("itemId"::text) LIMIT ${MOST_QUERIES}`
   const startedAt = performance.now()
   const exact = new Map<string, ReadonlySet<string>>()
   for (const { itemId } of sample) {
     if (exact.size >= LEAST_QUERIES && performance.now() - startedAt > MOST_MS) break
     signal.throwIfAborted()
-    exact.set(
-      itemId,
-      new Set(await findNearestExactly(app, { projectId, id, dimension, searchWidth: null }, itemId, NEIGHBOURS)),
-    )
+    exact.set(itemId, new Set(await findNearestExactly(app, space, itemId, NEIGHBOURS)))
     onProgress(exact.size, sample.length)
   }
   const total = [...exact.values()].reduce((sum, { size }) => sum + size, 0)
   const measured: SearchWidth[] = []
   for (const searchWidth of WIDTHS) {
     signal.throwIfAborted()
-    const found = await findNearest(app, { projectId, id, dimension, searchWidth }, [...exact.keys()], NEIGHBOURS)
+    const found = await findNearest(app, { ...space, searchWidth }, [...exact.keys()], NEIGHBOURS)
     const hits = found.filter(({ queryId, itemId }) => exact.get(queryId)?.has(itemId)).length
     measured.push({ searchWidth, searchRecall: total > 0 ? hits / total : 1 })
     if (hits >= ENOUGH * total) break

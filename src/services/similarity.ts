@@ -55,7 +55,7 @@ function nearest(space: SearchedSpace, query: Prisma.Sql, first: number, and: Pr
 /** Nearest rows by comparing with every row of the space: what approximate searches are measured by. */
 export async function findNearestExactly(
   app: App,
-  space: SearchedSpace,
+  space: Pick<EmbeddingSpace, 'projectId' | 'id'>,
   itemId: string,
   first: number,
 ): Promise<string[]> {
@@ -75,12 +75,12 @@ export const findNearest = (
   space: SearchedSpace,
   itemIds: readonly string[],
   first: number,
-  and?: Prisma.Sql,
+  and: Prisma.Sql = Prisma.empty,
 ): Promise<Neighbour[]> =>
   prisma.$queryRaw<Neighbour[]>`
     /* findNearest */
     SELECT q."itemId" AS "queryId", n."itemId", n."distance" FROM "Embedding" q
-    CROSS JOIN LATERAL (${nearest(space, Prisma.sql`q."vector"`, first, Prisma.sql`AND e."itemId" <> q."itemId" ${and ?? Prisma.empty}`)}) n
+    CROSS JOIN LATERAL (${nearest(space, Prisma.sql`q."vector"`, first, Prisma.sql`AND e."itemId" <> q."itemId" ${and}`)}) n
     WHERE q."projectId" = ${uuidLiteral(space.projectId)} AND q."spaceId" = ${uuidLiteral(space.id)}
       AND q."itemId" = ANY(${[...itemIds]}::uuid[])`
 
