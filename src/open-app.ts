@@ -40,6 +40,7 @@ export async function openApp(config: Config, database?: Database): Promise<Open
   const app: App = {
     config,
     prisma: db.prisma,
+    afterCommit: db.afterCommit,
     bulk: createBulkWriter(db),
     indexes: createIndexBuilder(db, config.indexMemoryMb),
     queue: await openPgBossQueue(db.pool, log),

@@ -1,7 +1,7 @@
 import type { App, Tx } from '../services/app.ts'
 import type { BulkColumn, BulkType, BulkWriter } from '../services/bulk-port.ts'
 import { encodeVectors, findVectorOid } from '../services/vectors.ts'
-import { encodeCopy } from './copy-format.ts'
+import { encodeCopy, reuse } from './copy-format.ts'
 import type { Database } from './database.ts'
 import { prepareCopy } from './server-client.ts'
 
@@ -17,9 +17,11 @@ const quoted = (name: string) => `"${name}"`
 
 async function copy(tx: Tx, table: string, rows: number, columns: Readonly<Record<string, BulkColumn>>): Promise<void> {
   const names = Object.keys(columns).map(quoted).join(', ')
-  const { text, forget } = prepareCopy(`${quoted(table)} (${names})`, encodeCopy(rows, Object.values(columns)))
+  const bytes = encodeCopy(rows, Object.values(columns))
+  const { text, forget } = prepareCopy(`${quoted(table)} (${names})`, bytes)
   try {
     await tx.$executeRawUnsafe(text)
+    reuse(bytes)
   } finally {
     forget()
   }

@@ -3,6 +3,15 @@ import { writeFloatsBE } from '../services/vectors.ts'
 
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1')
 const FIRST_SIZE = 1 << 16
+/** Memory of an earlier call: new pages for every batch cost as much as filling them. */
+const MOST_SPARE = 1 << 24
+let spare: Buffer | undefined
+
+/** Hands back what `encodeCopy` returned, once it is sent: the next call writes into the same memory. */
+export function reuse(bytes: Buffer): void {
+  const whole = Buffer.from(bytes.buffer, bytes.byteOffset)
+  if (whole.length <= MOST_SPARE && whole.length > (spare?.length ?? 0)) spare = whole
+}
 
 /** Value of a hexadecimal digit by character code; 0 for anything else, of which a UUID has only dashes. */
 const HEX = new Uint8Array(128)
@@ -16,11 +25,12 @@ for (let digit = 0; digit < 16; digit++) {
  * -1 for NULL, and its bytes in the type's own binary form, big-endian.
  */
 export function encodeCopy(rows: number, columns: readonly BulkColumn[]): Buffer {
-  let bytes = Buffer.allocUnsafe(FIRST_SIZE)
+  let bytes = spare ?? Buffer.allocUnsafeSlow(FIRST_SIZE)
+  spare = undefined
   let at = 0
   const reserve = (size: number) => {
     if (at + size <= bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(2 * bytes.length, at + size))
+    const larger = Buffer.allocUnsafeSlow(Math.max(2 * bytes.length, at + size))
     bytes.copy(larger, 0, 0, at)
     bytes = larger
   }
@@ -74,16 +84,35 @@ export function encodeCopy(rows: number, columns: readonly BulkColumn[]): Buffer
   at += SIGNATURE.copy(bytes, at)
   at = bytes.writeInt32BE(0, at)
   at = bytes.writeInt32BE(0, at)
+  const field = (type: BulkType, value: unknown) => {
+    if (value === null || value === undefined) {
+      reserve(4)
+      at = bytes.writeInt32BE(-1, at)
+    } else write[type](value as never)
+  }
+  // What every row says is written once and copied.
+  const fields = columns.map((column) => {
+    if ('values' in column) return column
+    const from = at
+    field(column.type, column.value)
+    const same = Buffer.from(bytes.subarray(from, at))
+    at = from
+    return { same }
+  })
+  const from = at
   for (let row = 0; row < rows; row++) {
     reserve(2)
     at = bytes.writeInt16BE(columns.length, at)
-    for (const column of columns) {
-      const value = 'values' in column ? column.values[row] : column.value
-      if (value === null || value === undefined) {
-        reserve(4)
-        at = bytes.writeInt32BE(-1, at)
-      } else write[column.type](value as never)
+    for (const column of fields) {
+      if ('values' in column) field(column.type, column.values[row])
+      else {
+        reserve(column.same.length)
+        bytes.set(column.same, at)
+        at += column.same.length
+      }
     }
+    // Rows are much of a size.
+    if (row === 0) reserve((at - from) * rows)
   }
   reserve(2)
   at = bytes.writeInt16BE(-1, at)

@@ -3,9 +3,10 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Config } from '../config.ts'
 import { PrismaClient } from '../generated/prisma/client.ts'
+import type { AfterCommit } from '../services/app.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
 import { DatabaseError } from './database-error.ts'
-import { linkSessions, withDirectSql } from './direct-sql.ts'
+import { createAfterCommit, linkSessions, withDirectSql } from './direct-sql.ts'
 import { migrate } from './migrate.ts'
 import { openPglite, type Pglite } from './pglite.ts'
 import { createServerClient } from './server-client.ts'
@@ -16,15 +17,22 @@ export interface Database {
   readonly kind: 'embedded' | 'server'
   readonly pool: pg.Pool
   readonly prisma: PrismaClient
+  readonly afterCommit: AfterCommit
   close(): Promise<void>
 }
 
+type Connected = Pick<Database, 'pool' | 'prisma' | 'afterCommit'>
+
 /** A Prisma client over a pool whose sessions are linked: the same adapter for the embedded database and a server. */
-export function connectPrisma(pool: pg.Pool, names?: StatementNames): PrismaClient {
+export function connectPool(pool: pg.Pool, names?: StatementNames): Connected {
   // Its type says that every statement has a name; undefined is what it takes for none.
   const statementNameGenerator = names?.nameOf as ((query: { sql: string }) => string) | undefined
   const adapter = new PrismaPg(pool, statementNameGenerator && { statementNameGenerator })
-  return withDirectSql(new PrismaClient({ adapter }), pool, names)
+  return {
+    pool,
+    prisma: withDirectSql(new PrismaClient({ adapter }), pool, names),
+    afterCommit: createAfterCommit(names),
+  }
 }
 
 /**
@@ -39,42 +47,43 @@ export async function openDatabase(
 }
 
 /** Connections to a server, and a Prisma client over them. */
-export function connectServer(options: pg.PoolConfig): Pick<Database, 'pool' | 'prisma'> {
+export function connectServer(options: pg.PoolConfig): Connected {
   const names = createStatementNames()
   const pool = new pg.Pool({
     application_name: 'tributary',
     ...options,
     ...sessionSettings,
+    // Statements that do not wait for each other travel together, and are answered in order.
+    pipeline: true,
     Client: createServerClient(names),
   } as pg.PoolConfig)
   // A broken idle connection is dropped by the pool itself; without a listener it would end the process.
   pool.on('error', () => {})
   linkSessions(pool)
-  return { pool, prisma: connectPrisma(pool, names) }
+  return connectPool(pool, names)
 }
 
 async function openServer(
   connectionString: string,
   { databasePoolSize, statementTimeoutMs }: Pick<Config, 'databasePoolSize' | 'statementTimeoutMs'>,
 ): Promise<Database> {
-  const { pool, prisma } = connectServer({
+  const connected = connectServer({
     connectionString,
     max: databasePoolSize,
     statement_timeout: statementTimeoutMs,
   })
   try {
-    await migratePool(pool)
+    await migratePool(connected.pool)
   } catch (error) {
-    await pool.end()
+    await connected.pool.end()
     throw error instanceof DatabaseError ? error : unreachable(connectionString, error as NodeJS.ErrnoException)
   }
   return {
     kind: 'server',
-    pool,
-    prisma,
+    ...connected,
     close: async () => {
-      await prisma.$disconnect()
-      await pool.end()
+      await connected.prisma.$disconnect()
+      await connected.pool.end()
     },
   }
 }
@@ -102,13 +111,12 @@ async function openEmbedded(dataDir: string): Promise<Database> {
     throw error
   }
   const { pool, close } = pglite
-  const prisma = connectPrisma(pool)
+  const connected = connectPool(pool)
   return {
     kind: 'embedded',
-    pool,
-    prisma,
+    ...connected,
     close: async () => {
-      await prisma.$disconnect()
+      await connected.prisma.$disconnect()
       await close()
       unlock()
     },

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts'
-import type { Tx } from '../services/app.ts'
+import type { AfterCommit, Tx } from '../services/app.ts'
 import type { StatementNames } from './statement-names.ts'
 
 /** Object ids of PostgreSQL's own types that are not what pg makes of them by itself. */
@@ -37,6 +37,8 @@ type Queryable = { query(config: pg.QueryConfig): Promise<pg.QueryResult> }
 interface Link {
   session?: Queryable
   hasEnded: boolean
+  /** What follows its COMMIT, or learns that there was none. */
+  readonly followers: ((session: Queryable | undefined) => void)[]
 }
 
 const LINK = '/* link '
@@ -47,27 +49,39 @@ let last = 0
 const NO_ROWS = { command: 'SELECT', rowCount: 0, oid: 0, fields: [], rows: [] }
 
 /**
- * Teaches the sessions of a pool two things: to take the statement of `linkOf` as a question for who they are, and to tell
- * when the transaction that asked has ended, for Prisma ends one that takes too long by itself.
+ * Teaches the sessions of a pool three things: to take the statement of `link` as a question for who they are; to tell when
+ * the transaction that asked has ended, for Prisma ends one that takes too long by itself, and what follows it; and to send
+ * BEGIN without waiting for its answer, so that it travels with the first statement. A session whose BEGIN fails is of no use
+ * and ends.
  */
 export function linkSessions(pool: pg.Pool): void {
   pool.on('connect', (session) => {
+    // biome-ignore lint/suspicious/noExplicitAny: stands for every overload of pg's own
+    const send = (args: any[]): any => Object.getPrototypeOf(session).query.apply(session, args)
     // biome-ignore lint/suspicious/noExplicitAny: stands for every overload of pg's own
     session.query = function query(this: pg.PoolClient, ...args: any[]): any {
       const text: unknown = typeof args[0] === 'string' ? args[0] : args[0]?.text
       if (text === 'COMMIT' || text === 'ROLLBACK') {
         const link = linked.get(session)
-        if (link) link.hasEnded = true
         linked.delete(session)
-      } else if (typeof text === 'string' && text.startsWith(LINK)) {
+        if (!link) return send(args)
+        link.hasEnded = true
+        const ended = send(args)
+        for (const follow of link.followers) follow(text === 'COMMIT' ? (session as Queryable) : undefined)
+        return ended
+      }
+      if (typeof text === 'string' && text.startsWith(LINK)) {
         const link = waiting.get(Number.parseInt(text.slice(LINK.length), 10))
         if (link) {
           link.session = session as Queryable
           linked.set(session, link)
           return Promise.resolve(NO_ROWS)
         }
+      } else if (text === 'BEGIN') {
+        send(args).catch(() => (session as unknown as pg.Client).end().catch(() => {}))
+        return Promise.resolve(NO_ROWS)
       }
-      return Object.getPrototypeOf(session).query.apply(session, args)
+      return send(args)
     }
   })
 }
@@ -75,7 +89,7 @@ export function linkSessions(pool: pg.Pool): void {
 /** Asks Prisma to run a statement in its transaction: the session that meets it is the one; nothing is sent. */
 async function link(tx: Tx): Promise<Link> {
   const number = ++last
-  const link: Link = { hasEnded: false }
+  const link: Link = { hasEnded: false, followers: [] }
   waiting.set(number, link)
   try {
     await tx.$executeRawUnsafe(`${LINK}${number} */`)
@@ -87,11 +101,15 @@ async function link(tx: Tx): Promise<Link> {
 
 type Send = (statement: pg.QueryConfig) => Promise<pg.QueryResult>
 
-/** Raw statements by whatever sends them. */
+const statementOf = (text: string, values: unknown[], names: StatementNames | undefined): pg.QueryConfig =>
+  ({ name: names?.nameOf({ sql: text }), text, values, types }) as pg.QueryConfig
+
+/** Raw statements by whatever sends them: at once where that is known, so that they leave in the order of the calls. */
 function rawStatements(findSend: () => Send | Promise<Send>, names: StatementNames | undefined) {
-  const run = async (text: string, values: unknown[]): Promise<pg.QueryResult> => {
-    const send = await findSend()
-    return send({ name: names?.nameOf({ sql: text }), text, values, types } as pg.QueryConfig)
+  const run = (text: string, values: unknown[]): Promise<pg.QueryResult> => {
+    const send = findSend()
+    const statement = statementOf(text, values, names)
+    return send instanceof Promise ? send.then((now) => now(statement)) : send(statement)
   }
   const sqlOf = (query: TemplateStringsArray | Prisma.Sql, values: unknown[]): Prisma.Sql =>
     'raw' in query ? Prisma.sql(query as TemplateStringsArray, ...values) : (query as Prisma.Sql)
@@ -114,20 +132,43 @@ const over = <Client extends object>(client: Client, own: object): Client =>
     get: (target, name) => (name in own ? own[name as keyof typeof own] : Reflect.get(target, name, target)),
   })
 
+const followersOf = new WeakMap<Tx, (follow: Link['followers'][number]) => void>()
+
 function directTransaction(tx: Tx, names: StatementNames | undefined): Tx {
   let linking: Promise<Link> | undefined
-  const findSend = async (): Promise<Send> => {
-    linking ??= link(tx)
-    const found = await linking
-    return (statement) => {
-      // Looked at as the statement leaves: whatever came later would run outside the transaction, or in another one.
-      if (!found.session || found.hasEnded)
-        throw new Error('this transaction has ended: it took too long, or was rolled back')
-      return found.session.query(statement)
-    }
+  let found: Link | undefined
+  const send: Send = async (statement) => {
+    // Looked at as the statement leaves: whatever came later would run outside the transaction, or in another one.
+    if (!found?.session || found.hasEnded)
+      throw new Error('this transaction has ended: it took too long, or was rolled back')
+    return found.session.query(statement)
   }
-  return over(tx, rawStatements(findSend, names))
+  const findSend = (): Send | Promise<Send> => {
+    if (found) return send
+    linking ??= link(tx)
+    return linking.then((link) => {
+      found = link
+      return send
+    })
+  }
+  const direct = over(tx, rawStatements(findSend, names))
+  followersOf.set(direct, (follow) => {
+    if (!found || found.hasEnded) throw new Error('a statement follows a transaction that has begun and not ended')
+    found.followers.push(follow)
+  })
+  return direct
 }
+
+/** Sends statements behind the COMMIT of a transaction of `withDirectSql`, without waiting for its answer. */
+export const createAfterCommit =
+  (names?: StatementNames): AfterCommit =>
+  <Row>(tx: Tx, { text, values }: Prisma.Sql) =>
+    new Promise<Row[]>((resolve, reject) => {
+      followersOf.get(tx)?.((session) => {
+        if (!session) return resolve([])
+        session.query(statementOf(text, values, names)).then(({ rows }) => resolve(rows as Row[]), reject)
+      })
+    })
 
 /**
  * A Prisma client whose raw statements go straight to pg, within transactions too: the same rows for a third of the time,

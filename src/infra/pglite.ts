@@ -72,6 +72,7 @@ export async function openPglite(options: PgliteOptions): Promise<Pglite> {
     max: 1,
     idleTimeoutMillis: 0,
     ...sessionSettings,
+    pipeline: true,
     stream: () => new PgliteStream(thread, () => stopped) as never,
   } as pg.PoolConfig)
   // The next query says what happened; without a listener a broken idle session would end the process.

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
@@ -31,6 +32,8 @@ const isStalePlan = (error: unknown): boolean =>
  */
 export const createServerClient = (names: StatementNames) =>
   class ServerClient extends pg.Client {
+    declare pipeline: boolean
+
     // biome-ignore lint/suspicious/noExplicitAny: stands for every overload of pg's own
     override query(...args: any[]): any {
       const text: unknown = typeof args[0] === 'string' ? args[0] : args[0]?.text
@@ -46,16 +49,32 @@ export const createServerClient = (names: StatementNames) =>
           callback(error, result)
         }
       }
+      this.#gather()
       // biome-ignore lint/suspicious/noExplicitAny: see above
       const result = (super.query as any)(...args)
       if (args[0]?.name) result?.catch?.(watch)
       return result
     }
 
+    /** Statements that are sent before this turn of the event loop ends leave in one write: each costs a tenth of a millisecond. */
+    #gather(): void {
+      const { stream } = (this as unknown as { connection: { stream: Socket } }).connection
+      stream.cork()
+      process.nextTick(() => stream.uncork())
+    }
+
     async #copy(text: string, bytes: Buffer): Promise<pg.QueryArrayResult> {
-      const stream = super.query(copyFrom(text))
-      await pipeline(Readable.from(chunksOf(bytes)), stream)
-      return { command: 'COPY', rowCount: stream.rowCount, oid: 0, fields: [], rows: [] }
+      // Its bytes must not travel with statements, of which a BEGIN and what follows an earlier COMMIT may be on their way:
+      // once this one is answered, they all are.
+      await super.query('SELECT')
+      this.pipeline = false
+      try {
+        const stream = super.query(copyFrom(text))
+        await pipeline(Readable.from(chunksOf(bytes)), stream)
+        return { command: 'COPY', rowCount: stream.rowCount, oid: 0, fields: [], rows: [] }
+      } finally {
+        this.pipeline = true
+      }
     }
   }
 

@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  createSecretKey,
   hkdfSync,
   randomBytes,
   timingSafeEqual,
@@ -57,8 +58,10 @@ export function createTokens(
   { nowMs = Date.now, adminToken }: { nowMs?: () => number; adminToken?: string } = {},
 ): Tokens {
   const adminHash = adminToken === undefined ? undefined : sha256(adminToken)
+  // A page of pictures has hundreds of addresses: a text would be made a key for each.
+  const signingKey = createSecretKey(signingSecret, 'utf8')
   const sign = (path: string, expiry: number) =>
-    createHmac('sha256', signingSecret).update(`${path}\n${expiry}`).digest('base64url')
+    createHmac('sha256', signingKey).update(`${path}\n${expiry}`).digest('base64url')
   const equal = (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b)
   const sessionKey = new Uint8Array(hkdfSync('sha256', signingSecret, '', 'tributary session', 32))
 

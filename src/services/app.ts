@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
-import type { PrismaClient } from '../generated/prisma/client.ts'
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts'
 import type { BucketReader } from './bucket-port.ts'
 import type { BulkWriter } from './bulk-port.ts'
 import type { EmbedderHost } from './embedder-port.ts'
@@ -22,6 +22,7 @@ import type { Tracing } from './tracing-port.ts'
 export interface App {
   readonly config: Config
   readonly prisma: PrismaClient
+  readonly afterCommit: AfterCommit
   readonly bulk: BulkWriter
   readonly indexes: IndexBuilder
   readonly queue: JobQueue
@@ -47,3 +48,9 @@ export interface App {
 
 /** A transaction: always use it, never `app.prisma`, inside `$transaction` (the embedded database has one connection). */
 export type Tx = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0]
+
+/**
+ * Sends a statement behind the COMMIT of a transaction, before that is answered: it sees what was committed, and runs in a
+ * transaction of its own. Its rows, or none where the transaction was rolled back. Call it after a first statement.
+ */
+export type AfterCommit = <Row>(tx: Tx, statement: Prisma.Sql) => Promise<Row[]>

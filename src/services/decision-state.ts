@@ -3,6 +3,7 @@ import type { App, Tx } from './app.ts'
 import type { Statement } from './constraint-closure.ts'
 import { type DecisionChange, namedIdentities, namedItems } from './decision-change.ts'
 import type { DecisionState, IdentityFacts, MemberFacts } from './decision-plan.ts'
+import { unseen } from './unseen.ts'
 
 type Db = { prisma: App['prisma'] | Tx }
 type StoredStatement = Statement & { readonly id: string }
@@ -36,20 +37,21 @@ export async function readState(
     WITH items AS MATERIALIZED (
       SELECT i."id", m."identityId" FROM "Item" i
       LEFT JOIN "IdentityMember" m ON m."projectId" = i."projectId" AND m."itemId" = i."id"
-      WHERE i."projectId" = ${projectId}::uuid AND i."id" = ANY(${[...itemIds]}::uuid[]) AND i."erasedAt" IS NULL),
+      WHERE i."projectId" = ${projectId}::uuid AND i."id" = ANY(${unseen([...itemIds], 'uuid[]')})
+        AND i."erasedAt" IS NULL),
     wanted AS MATERIALIZED (
-      SELECT unnest(${[...namedIdentityIds]}::uuid[]) AS "id"
+      SELECT unnest(${unseen([...namedIdentityIds], 'uuid[]')}) AS "id"
       UNION SELECT "identityId" FROM items WHERE "identityId" IS NOT NULL),
     members AS MATERIALIZED (
       SELECT m."itemId", m."identityId", m."source", m."confidence", m."risk" FROM wanted w
       JOIN "IdentityMember" m ON m."projectId" = ${projectId}::uuid AND m."identityId" = w."id"),
     reach AS MATERIALIZED (SELECT "id" FROM items UNION SELECT "itemId" FROM members),
+    reached AS MATERIALIZED (SELECT array_agg("id") AS "ids" FROM reach),
     near AS MATERIALIZED (
-      -- Item by item through the indexes, whatever the planner believes of a table that has just begun to fill.
-      SELECT c.* FROM reach r CROSS JOIN LATERAL (SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
-        WHERE "projectId" = ${projectId}::uuid AND "leftItemId" = r."id" AND "revokedById" IS NULL OFFSET 0) c
-      UNION SELECT c.* FROM reach r CROSS JOIN LATERAL (SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint"
-        WHERE "projectId" = ${projectId}::uuid AND "rightItemId" = r."id" AND "revokedById" IS NULL OFFSET 0) c)
+      SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint" WHERE "projectId" = ${projectId}::uuid
+        AND "leftItemId" = ANY((SELECT "ids" FROM reached)::uuid[]) AND "revokedById" IS NULL
+      UNION SELECT "id", "kind", "leftItemId", "rightItemId" FROM "Constraint" WHERE "projectId" = ${projectId}::uuid
+        AND "rightItemId" = ANY((SELECT "ids" FROM reached)::uuid[]) AND "revokedById" IS NULL)
     SELECT coalesce((SELECT jsonb_agg("id") FROM items), '[]') AS "items",
       coalesce((SELECT jsonb_agg(jsonb_build_object('id', i."id", 'state', i."state", 'name', i."name", 'revision', i."revision"))
         FROM wanted w JOIN "Identity" i ON i."projectId" = ${projectId}::uuid AND i."id" = w."id"), '[]') AS "identities",

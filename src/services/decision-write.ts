@@ -10,7 +10,7 @@ import {
   type Plan,
 } from './decision-plan.ts'
 import { newId } from './id.ts'
-import { findNeedlessTasks } from './needless-tasks.ts'
+import { findNeedlessTasks, type NeedlessTask } from './needless-tasks.ts'
 
 export interface DecisionActor {
   readonly projectId: string
@@ -23,6 +23,8 @@ export interface DecisionActor {
 
 /** A plan on its way into the ledger. */
 export interface LedgerEntry {
+  /** Of the decision that it becomes. */
+  readonly id: string
   readonly plan: Plan
   /** The change as it was asked for. */
   readonly payload: Prisma.InputJsonObject
@@ -40,7 +42,8 @@ export async function writeDecision(
   plan: Plan,
   payload: Prisma.InputJsonObject,
 ): Promise<Decision> {
-  const [decision] = await writeDecisions(tx, actor, state, [{ plan, payload }])
+  const entries = [{ id: newId(), plan, payload }]
+  const [decision] = await writeDecisions(tx, actor, state, entries)
   return decision as Decision
 }
 
@@ -127,29 +130,46 @@ function together(entries: readonly LedgerEntry[]): Plan {
 }
 
 /**
- * Writes plans and their places in the ledger, in three statements however many and large they are: open tasks that they
- * answer are looked up, then everything but identities is written, then identities are counted anew. The project row must
- * be locked. Plans follow each other: each was made on the state that the ones before it leave.
+ * Writes plans and their places in the ledger, in two statements however many and large they are: open tasks that they answer
+ * are looked up, then everything is written. The project row must be locked. Plans follow each other: each was made on the
+ * state that the ones before it leave.
  *
  * @returns the decisions, in order
  */
-export async function writeDecisions(
+export const writeDecisions = async (
   tx: Tx,
   actor: DecisionActor,
   state: DecisionState,
   entries: readonly LedgerEntry[],
+): Promise<Decision[]> => writeEntries(tx, actor, state, entries, await findAnswered(tx, actor, state, entries))
+
+/** Open tasks that plans answer, besides those whose answers they are. */
+export const findAnswered = (
+  tx: Tx,
+  actor: DecisionActor,
+  state: DecisionState,
+  entries: readonly LedgerEntry[],
+): Promise<NeedlessTask[]> =>
+  findNeedlessTasks(
+    { prisma: tx },
+    actor.projectId,
+    state,
+    together(entries),
+    entries.flatMap(({ taskId }) => taskId ?? actor.taskId ?? []),
+  )
+
+/** The second statement of `writeDecisions`, for who has found what the plans answer. */
+export async function writeEntries(
+  tx: Tx,
+  actor: DecisionActor,
+  state: DecisionState,
+  entries: readonly LedgerEntry[],
+  answered: readonly NeedlessTask[],
 ): Promise<Decision[]> {
   if (entries.length === 0) return []
   const { projectId } = actor
   const whole = together(entries)
-  const needless = await findNeedlessTasks(
-    { prisma: tx },
-    projectId,
-    state,
-    whole,
-    entries.flatMap(({ taskId }) => taskId ?? actor.taskId ?? []),
-  )
-  const placed = entries.map((entry, i) => ({ ...entry, id: newId(), place: i + 1 }))
+  const placed = entries.map((entry, i) => ({ ...entry, place: i + 1 }))
   const last = new Map(whole.moves.map((move) => [move.itemId, move]))
   const now = new MovingState(state)
   const decisionRows: object[] = []
@@ -254,7 +274,7 @@ export async function writeDecisions(
     tasks AS (
       UPDATE "ReviewTask" t SET "state" = 'OBSOLETE', "leaseExpiresAt" = NULL, "revision" = t."revision" + 1,
         "updatedAt" = now(), "settledVerdict" = r."verdict", "settledAt" = now()
-      FROM jsonb_to_recordset(${JSON.stringify(needless)}::jsonb) AS r("id" uuid, "verdict" "ReviewVerdict")
+      FROM jsonb_to_recordset(${JSON.stringify(answered)}::jsonb) AS r("id" uuid, "verdict" "ReviewVerdict")
       WHERE t."projectId" = ${projectId}::uuid AND t."id" = r."id"),
     audit AS (
       INSERT INTO "AuditEvent" ("projectId", "id", "action", "actorId", "requestId", "targetType", "targetId", "detail")
@@ -290,7 +310,7 @@ function undoing(projectId: string, entries: readonly LedgerEntry[]): Prisma.Sql
 }
 
 /** Identities that plans make and change, as they are afterwards, and a note of each before and after each of them. */
-function identityRows(state: DecisionState, entries: readonly (LedgerEntry & { id: string })[], whole: Plan) {
+function identityRows(state: DecisionState, entries: readonly LedgerEntry[], whole: Plan) {
   const made = new Map(whole.newIdentities.map(({ id, state }) => [id, state]))
   const now = new Map<string, { revision: number; state: IdentityState; name?: string | null }>()
   const notes = entries.flatMap(({ id: decisionId, plan }) =>

@@ -70,14 +70,15 @@ export async function rememberedAnswer<Answer extends object>(
  * `work` must do all its writes through `tx` and return a small JSON value (ids) from which the caller reloads rows.
  * It must not have effects outside the transaction. It may remember its answer itself, as a part of its last statement. Work
  * on every row of a large project may be `isLong`: it has fifteen minutes instead of half a minute, and memory to sort in.
+ * A `first` statement that only reads and locks is sent along with the claim of the key, and saves a round trip.
  */
-export async function onceOnly<Answer extends object>(
+export async function onceOnly<Answer extends object, First = void>(
   app: App,
   viewer: Viewer,
   operation: string,
   input: { idempotencyKey: string },
-  work: (tx: Tx, remember: (answer: Answer) => Prisma.Sql) => Promise<Answer>,
-  { isLong = false } = {},
+  work: (tx: Tx, remember: (answer: Answer) => Prisma.Sql, first: First) => Promise<Answer>,
+  { isLong = false, first }: { isLong?: boolean; first?: (tx: Tx) => Promise<First> } = {},
 ): Promise<Answer> {
   const { idempotencyKey: key, ...body } = input
   if (key.length < 8 || key.length > 128) {
@@ -94,10 +95,13 @@ export async function onceOnly<Answer extends object>(
       const settings = isLong
         ? Prisma.sql`FROM (SELECT set_config('statement_timeout', '0', true), set_config('work_mem', '128MB', true)) long`
         : Prisma.empty
-      const claimed = await tx.$executeRaw`
+      const [claimed, found] = await Promise.all([
+        tx.$executeRaw`
         /* onceOnly: claim */ INSERT INTO "IdempotencyRecord" ("userId", "operation", "key", "bodyHash", "response")
         SELECT ${viewer.userId}::uuid, ${operation}, ${key}, ${bodyHash}::bytea, 'null'::jsonb ${settings}
-        ON CONFLICT DO NOTHING`
+        ON CONFLICT DO NOTHING`,
+        first?.(tx),
+      ])
       if (claimed === 0) {
         const earlier = await findRecord({ prisma: tx }, viewer, operation, key)
         if (!bodyHash.equals(earlier.bodyHash)) {
@@ -115,7 +119,7 @@ export async function onceOnly<Answer extends object>(
         return Prisma.sql`UPDATE "IdempotencyRecord" SET "response" = ${JSON.stringify(answer)}::jsonb
           WHERE ${recordOf(viewer, operation, key)}`
       }
-      const answer = await work(tx, remember)
+      const answer = await work(tx, remember, found as First)
       if (!isRemembered) await tx.$executeRaw`/* onceOnly: answer */ ${remember(answer)}`
       return answer
     },

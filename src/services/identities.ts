@@ -181,7 +181,7 @@ function planRow(
   const entries: LedgerEntry[] = []
   for (const change of changes) {
     const plan = planDecision(now, change, newId)
-    entries.push({ plan, payload: change as never })
+    entries.push({ id: newId(), plan, payload: change as never })
     now = stateAfter(now, plan)
   }
   return { state: now, entries }

@@ -58,26 +58,37 @@ export function problemOfText(what: 'externalKey' | 'label', value: string): str
   return isStorable(value) ? undefined : `${what}: ${BROKEN}`
 }
 
+const SLAB_BYTES = 1 << 20
+/** Memory that embeddings are decoded into, one after the other: a piece of its own for each costs more than decoding. */
+let slab = Buffer.alloc(0)
+let used = 0
+
 /** An embedding is a list of numbers, or base64 of little-endian float32. */
 function readEmbedding(raw: number[] | string): Float32Array {
   if (typeof raw !== 'string') return Float32Array.from(raw)
-  // Memory of its own, which begins at a multiple of four as that of a shared pool need not.
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(raw, 'base64'))
-  const length = bytes.write(raw, 'base64')
+  const size = Buffer.byteLength(raw, 'base64')
+  if (used + size > slab.length) {
+    slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, size))
+    used = 0
+  }
+  const length = slab.write(raw, used, 'base64')
   if (length === 0 || length % 4 !== 0) {
     throw new Error(`embedding in base64 must hold whole float32 values: got ${length} bytes`)
   }
-  return new Float32Array(bytes.buffer, 0, length / 4)
+  const embedding = new Float32Array(slab.buffer, used, length / 4)
+  used += length
+  return embedding
 }
 
-/** Names that other tools use; `file_name` is Hugging Face's. */
-function withAliases(raw: unknown): unknown {
+/** What a row says, by the names that we use for it; `file_name` is Hugging Face's. Absent and null are the same. */
+function presentIn(raw: unknown): unknown {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return raw
   const { file_name, ...row } = raw as Record<string, unknown>
-  const image = row.image ?? file_name
+  row.image ??= file_name
   // A picture that has no key of its own is named by its path.
-  const externalKey = row.externalKey ?? image
-  return { ...row, ...(image !== undefined && { image }), ...(externalKey !== undefined && { externalKey }) }
+  row.externalKey ??= row.image
+  for (const column in row) if (row[column] === null) row[column] = undefined
+  return row
 }
 
 function problemOf({ path, message }: z.core.$ZodIssue, row: unknown): string {
@@ -88,8 +99,6 @@ function problemOf({ path, message }: z.core.$ZodIssue, row: unknown): string {
   return `${path.join('.')}: ${message}`
 }
 
-const without = (value: unknown) => value === undefined || value === null
-
 /**
  * A row of a manifest in any format, checked. `parts` are what a format holds in binary form and need no parsing.
  */
@@ -98,11 +107,7 @@ export function checkRow(
   raw: unknown,
   parts: Pick<ManifestRow, 'embedding' | 'imageBytes'> = {},
 ): ManifestRow | BrokenRow {
-  const named = withAliases(raw)
-  const present =
-    typeof named === 'object' && named !== null && !Array.isArray(named)
-      ? Object.fromEntries(Object.entries(named).filter(([, value]) => !without(value)))
-      : named
+  const present = presentIn(raw)
   const parsed = rowSchema.safeParse(present)
   const externalKey = (present as { externalKey?: unknown } | null)?.externalKey
   const key = typeof externalKey === 'string' ? { externalKey } : {}

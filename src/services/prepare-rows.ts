@@ -41,8 +41,7 @@ export async function prepareRows(context: PrepareContext, rows: readonly Manife
     const problem = row.embedding && problemOfVector(row.embedding, context.dimension)
     if (problem) outcomes.set(row, `embedding ${problem}`)
     else if (hasPicture(row)) pictured.push(row)
-    else if (row.embedding) outcomes.set(row, [{ ...row, width: 0, height: 0 }])
-    else outcomes.set(row, 'a row needs an image or an embedding: got neither')
+    else if (!row.embedding) outcomes.set(row, 'a row needs an image or an embedding: got neither')
   }
   for (const [row, problem] of await findNeedless(context, pictured)) outcomes.set(row, problem)
   const wanted = pictured.filter((row) => !outcomes.has(row))
@@ -53,8 +52,9 @@ export async function prepareRows(context: PrepareContext, rows: readonly Manife
   const ready: ReadyRow[] = []
   const failed: FailedRow[] = []
   for (const row of rows) {
-    const outcome = outcomes.get(row) ?? []
-    if (typeof outcome === 'string') failed.push({ row: row.row, externalKey: row.externalKey, problem: outcome })
+    const outcome = outcomes.get(row)
+    if (outcome === undefined) ready.push({ ...row, width: 0, height: 0 })
+    else if (typeof outcome === 'string') failed.push({ row: row.row, externalKey: row.externalKey, problem: outcome })
     else ready.push(...outcome)
   }
   return { ready, failed }

@@ -4,6 +4,7 @@ import type { App, Tx } from './app.ts'
 import { readState } from './decision-state.ts'
 import { writeDecisions } from './decision-write.ts'
 import { DomainError, notFound } from './errors.ts'
+import { newId } from './id.ts'
 import { onceOnly } from './idempotency.ts'
 import { lockProject } from './project-lock.ts'
 import { type Past, planRevert } from './revert-plan.ts'
@@ -82,7 +83,7 @@ async function writeRevert(tx: Tx, viewer: Viewer, decision: Decision): Promise<
   const plan = planRevert(state, past)
   const actor = { projectId, userId: viewer.userId, requestId: viewer.requestId }
   const payload = { revert: { decisionId } }
-  const [revert] = await writeDecisions(tx, actor, read, [{ plan, payload, revertsId: decisionId }])
+  const [revert] = await writeDecisions(tx, actor, read, [{ id: newId(), plan, payload, revertsId: decisionId }])
   return (revert as Decision).id
 }
 

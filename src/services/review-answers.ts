@@ -2,15 +2,16 @@ import type { Decision, Prisma, Project, ReviewAnswer, ReviewTask, ReviewVerdict
 import type { Viewer } from './access.ts'
 import type { Tx } from './app.ts'
 import { type DecisionChange, namedIdentities, namedItems } from './decision-change.ts'
-import { emptyPlan, planDecision } from './decision-plan.ts'
+import { type DecisionState, emptyPlan, planDecision } from './decision-plan.ts'
 import { readState } from './decision-state.ts'
-import { type LedgerEntry, MovingState, writeDecisions } from './decision-write.ts'
+import { type DecisionActor, findAnswered, type LedgerEntry, MovingState, writeEntries } from './decision-write.ts'
 import { DomainError, type DomainErrorCode, type DomainErrorDetail, notFound } from './errors.ts'
 import { newId } from './id.ts'
-import { answerThatFollows, factsAfter } from './needless-tasks.ts'
+import { answerThatFollows, factsAfter, type NeedlessTask } from './needless-tasks.ts'
 import type { ItemPair, Panels } from './review-questions.ts'
 import { type ReviewSettings, readReviewSettings } from './review-settings.ts'
 import type { ReviewAnswerInput } from './review-tasks.ts'
+import { unseen } from './unseen.ts'
 
 /** What came of one answer; small, for it is remembered under the idempotency key. */
 export interface AnswerOutcome {
@@ -35,8 +36,17 @@ interface HeldTask extends ReviewTask {
   readonly settings: Project['settings']
 }
 
+/** The tasks of a batch by their ids. */
+export type HeldTasks = ReadonlyMap<string, HeldTask>
+
 /** Locks the project and the tasks of a batch, and reads all that its answers need, in one statement. */
-async function lockTasks(tx: Tx, viewer: Viewer, projectId: string, answers: readonly ReviewAnswerInput[]) {
+export async function lockTasks(
+  tx: Tx,
+  viewer: Viewer,
+  projectId: string,
+  answers: readonly ReviewAnswerInput[],
+): Promise<HeldTasks> {
+  const taskIds = answers.map(({ taskId }) => taskId)
   const leaving = answers.filter(({ verdict }) => verdict === 'DIFFERENT').map(({ taskId }) => taskId)
   // The project first, as every decision does: whoever waits here holds nothing that another one needs.
   const rows = await tx.$queryRaw<HeldTask[]>`
@@ -44,11 +54,11 @@ async function lockTasks(tx: Tx, viewer: Viewer, projectId: string, answers: rea
     WITH RECURSIVE project AS MATERIALIZED (SELECT "id", "settings" FROM "Project" WHERE "id" = ${projectId}::uuid FOR UPDATE),
     held AS MATERIALIZED (
       SELECT t.*, p."settings" FROM project p JOIN "ReviewTask" t ON t."projectId" = p."id"
-      WHERE t."id" = ANY(${answers.map(({ taskId }) => taskId)}::uuid[]) FOR UPDATE OF t),
+      WHERE t."id" = ANY(${unseen(taskIds, 'uuid[]')}) FOR UPDATE OF t),
     below AS (
       SELECT h."id" AS "taskId", v."runId", v."index", v."itemId" FROM held h
       JOIN "Vertex" v ON v."projectId" = h."projectId" AND v."runId" = h."runId" AND v."index" = h."childIndex"
-      WHERE h."kind" = 'EDGE' AND h."id" = ANY(${leaving}::uuid[])
+      WHERE h."kind" = 'EDGE' AND h."id" = ANY(${unseen(leaving, 'uuid[]')})
       UNION ALL
       SELECT b."taskId", v."runId", v."index", v."itemId" FROM below b
       JOIN "Vertex" v ON v."projectId" = ${projectId}::uuid AND v."runId" = b."runId" AND v."parentIndex" = b."index")
@@ -216,27 +226,43 @@ const refusalOf = (error: unknown, position: number, projectId: string): AnswerO
   return { code: error.code, message: error.message, detail: { ...error.detail, projectId, path } }
 }
 
-/** A batch whose decisions are made, and whose answers are still to be written. */
-export interface AnsweredBatch {
+/** A batch whose decisions are made, and which is still to be written. */
+export interface PlannedBatch {
   readonly outcomes: AnswerOutcome[]
-  readonly decisions: Decision[]
   readonly stored: readonly object[]
   readonly closings: readonly Closing[]
   readonly settings: ReviewSettings
+  /** Absent where no answer settles anything. */
+  readonly ledger?: LedgerPart
 }
 
+interface LedgerPart {
+  readonly before: DecisionState
+  readonly entries: readonly LedgerEntry[]
+  /** Other open tasks that the entries answer. */
+  readonly answered: readonly NeedlessTask[]
+}
+
+const actorOf = (viewer: Viewer, projectId: string): DecisionActor => ({
+  projectId,
+  userId: viewer.userId,
+  requestId: viewer.requestId,
+})
+
 /**
- * Takes a batch of answers in a fixed number of statements: turns those that settle their task into decisions, each made on what the ones before it leave. A refusal concerns its answer alone; a task that earlier decisions
- * settle is OBSOLETE, and an answer that agrees with them is kept as no mistake.
+ * Turns those answers of a batch that settle their task into decisions, each made on what the ones before it leave, in a
+ * fixed number of statements. A refusal concerns its answer alone; a task that earlier decisions settle is OBSOLETE, and an
+ * answer that agrees with them is kept as no mistake.
+ *
+ * @param held the tasks, locked
  */
-export async function answerTasks(
+export async function planAnswers(
   tx: Tx,
   viewer: Viewer,
   projectId: string,
   answers: readonly ReviewAnswerInput[],
-  canSettle: boolean,
-): Promise<AnsweredBatch> {
-  const held = await lockTasks(tx, viewer, projectId, answers)
+  { held, canSettle }: { held: HeldTasks; canSettle: boolean },
+): Promise<PlannedBatch> {
   const outcomes: AnswerOutcome[] = answers.map(({ taskId }) => ({ taskId }))
   const closings: Closing[] = []
   const stored: object[] = []
@@ -272,13 +298,13 @@ export async function answerTasks(
       outcome.refusal = refusalOf(error, position, projectId)
     }
   }
-  const decisions = await settle()
+  const ledger = await settle()
   // Read with the tasks; where none was found, nothing comes of the defaults either.
   const [{ settings } = { settings: {} }] = held.values()
-  return { outcomes, decisions, stored, closings, settings: readReviewSettings({ settings }) }
+  return { outcomes, stored, closings, settings: readReviewSettings({ settings }), ledger }
 
-  async function settle(): Promise<Decision[]> {
-    if (settling.length === 0) return []
+  async function settle(): Promise<LedgerPart | undefined> {
+    if (settling.length === 0) return undefined
     const changes = settling.flatMap(({ changes }) => changes)
     const ends = settling.flatMap(({ task }) => [task.leftItemId, task.rightItemId].filter((id) => id !== null))
     const before = await readState(
@@ -289,7 +315,7 @@ export async function answerTasks(
     )
     const factsBefore = factsAfter(before, emptyPlan('MOVE'))
     const state = new MovingState(before)
-    const entries: (LedgerEntry & { position?: number })[] = []
+    const entries: LedgerEntry[] = []
     for (const { position, task, answer, changes } of settling) {
       const outcome = outcomes[position] as AnswerOutcome
       const follows = answerThatFollows(task, factsAfter(state, emptyPlan('MOVE')))
@@ -319,39 +345,46 @@ export async function answerTasks(
         for (const [i, change] of changes.entries()) {
           try {
             const plan = planDecision(state, change, newId)
-            own.push({ plan, payload: change as never, taskId: task.id })
+            own.push({ id: newId(), plan, payload: change as never, taskId: task.id })
             state.carryOut(plan)
           } catch (error) {
             // What the answer itself says must hold; a near-duplicate that earlier decisions treat otherwise stays as it is.
             if (i === 0 || !(error instanceof DomainError)) throw error
           }
         }
-        entries.push(...own.map((entry, i) => (i === 0 ? { ...entry, position } : entry)))
-        closings.push({ id: task.id, state: 'APPLIED', verdict: answer.verdict })
+        entries.push(...own)
+        outcome.decisionId = own[0]?.id
+        closings.push({ id: task.id, state: 'APPLIED', verdict: answer.verdict, decisionId: outcome.decisionId })
       } catch (error) {
         outcome.refusal = refusalOf(error, position, projectId)
         closings.push({ id: task.id, state: 'OBSOLETE' })
       }
     }
-    const actor = { projectId, userId: viewer.userId, requestId: viewer.requestId }
-    const written = await writeDecisions(tx, actor, before, entries)
-    for (const [i, { position, taskId }] of entries.entries()) {
-      const decision = written[i]
-      if (position === undefined || !decision) continue
-      const outcome = outcomes[position] as AnswerOutcome
-      outcome.decisionId = decision.id
-      const at = closings.findIndex(({ id }) => id === taskId)
-      closings[at] = { ...(closings[at] as Closing), decisionId: decision.id }
-    }
-    return written
+    return { before, entries, answered: await findAnswered(tx, actorOf(viewer, projectId), before, entries) }
   }
 }
 
-/** Stores answers, ends the holds and remembers what came of the call, in one statement; returns the tasks as they are now. */
-export function writeAnswers(
+/** Writes a planned batch: its decisions, and then its answers, in two statements that travel together. */
+export async function writeBatch(
+  tx: Tx,
+  viewer: Viewer,
+  projectId: string,
+  batch: PlannedBatch,
+  remembered: Prisma.Sql,
+): Promise<{ decisions: Decision[]; closed: ReviewTask[] }> {
+  const { ledger } = batch
+  const [decisions = [], closed] = await Promise.all([
+    ledger && writeEntries(tx, actorOf(viewer, projectId), ledger.before, ledger.entries, ledger.answered),
+    writeAnswers(tx, projectId, batch, remembered),
+  ])
+  return { decisions, closed }
+}
+
+/** Stores answers, ends the holds and remembers what came of the call; returns the tasks as they are now. */
+function writeAnswers(
   tx: Tx,
   projectId: string,
-  { stored, closings }: Pick<AnsweredBatch, 'stored' | 'closings'>,
+  { stored, closings }: Pick<PlannedBatch, 'stored' | 'closings'>,
   remembered: Prisma.Sql,
 ): Promise<ReviewTask[]> {
   return tx.$queryRaw<ReviewTask[]>`

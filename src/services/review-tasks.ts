@@ -12,8 +12,9 @@ import type { App, Tx } from './app.ts'
 import { checkComment } from './comment.ts'
 import { invalid } from './errors.ts'
 import { onceOnly, rememberedAnswer, secondPart } from './idempotency.ts'
-import { type AnswerOutcome, answerTasks, writeAnswers } from './review-answers.ts'
+import { type AnswerOutcome, type HeldTasks, lockTasks, planAnswers, writeBatch } from './review-answers.ts'
 import { findReviewSettings, type ReviewSettings } from './review-settings.ts'
+import { unseen } from './unseen.ts'
 
 export const MAX_BATCH = 25
 /** How long a task is held: long enough for a batch and a coffee. */
@@ -81,12 +82,12 @@ function claimSql(
 ): Prisma.Sql {
   const gold = drawCount(count, settings.goldShare)
   const audit = drawCount(count - gold, settings.auditShare)
-  const ofKind = kinds?.length ? Prisma.sql`AND t."kind" = ANY(${kinds as string[]}::"ReviewTaskKind"[])` : Prisma.empty
+  const ofKind = kinds?.length ? Prisma.sql`AND t."kind" = ANY(${unseen(kinds, '"ReviewTaskKind"[]')})` : Prisma.empty
   const open = canSettle ? ['PENDING', 'LEASED', 'ANSWERED', 'DISPUTED'] : ['PENDING', 'LEASED', 'ANSWERED']
   // The list of states is spelled out, so that the planner can prove the predicate of the index over open tasks.
   const isFree = Prisma.sql`${onlyIf} AND t."projectId" = ${projectId}::uuid ${ofKind}
-    AND t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."state" = ANY(${open}::"ReviewTaskState"[])
-    AND t."id" <> ALL(${except}::uuid[])
+    AND t."state" IN ('PENDING', 'LEASED', 'ANSWERED', 'DISPUTED') AND t."state" = ANY(${unseen(open, '"ReviewTaskState"[]')})
+    AND t."id" <> ALL(${unseen(except, 'uuid[]')})
     AND (t."state" <> 'LEASED' OR t."leaseExpiresAt" < now())
     -- OFFSET 0: one look into an index for each task on the way, never a list of all that this person has answered.
     AND NOT EXISTS (SELECT 1 FROM "ReviewAnswer" a
@@ -96,11 +97,11 @@ function claimSql(
   return Prisma.sql`
     gold AS MATERIALIZED (
       SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND t."goldVerdict" IS NOT NULL
-      ORDER BY md5(t."id"::text || ${viewer.userId}) LIMIT ${gold} FOR UPDATE SKIP LOCKED),
+      ORDER BY md5(t."id"::text || ${viewer.userId}) LIMIT ${unseen(gold, 'bigint')} FOR UPDATE SKIP LOCKED),
     audit AS MATERIALIZED (
       SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND t."auditRank" IS NOT NULL
       -- Half of the share are links, which the threshold needs; pairs within and across take a quarter each.
-      ORDER BY t."auditRank" * CASE WHEN t."auditStratum" = 'LINK' THEN 1 ELSE 2 END, t."id" LIMIT ${audit}
+      ORDER BY t."auditRank" * CASE WHEN t."auditStratum" = 'LINK' THEN 1 ELSE 2 END, t."id" LIMIT ${unseen(audit, 'bigint')}
       FOR UPDATE SKIP LOCKED),
     ordered AS MATERIALIZED (
       SELECT t."id" FROM "ReviewTask" t WHERE ${isFree} AND NOT t."isAudit" AND t."goldVerdict" IS NULL
@@ -162,20 +163,29 @@ export async function submitReviewAnswers(app: App, viewer: Viewer, input: Submi
     throw invalid('answers must name each task once', 'input', 'answers')
   }
   const canSettle = hasPermission(role, 'review.adjudicate')
-  let closed: ReviewTask[] = []
-  let decisions: Decision[] = []
-  let settings: ReviewSettings | undefined
-  const { outcomes, nextIds } = await onceOnly<Remembered>(app, viewer, SUBMIT, input, async (tx, remember) => {
-    const answered = await answerTasks(tx, viewer, projectId, answers, canSettle)
-    const { outcomes } = answered
-    closed = await writeAnswers(tx, projectId, answered, remember({ outcomes }))
-    decisions = answered.decisions
-    settings = answered.settings
-    return { outcomes }
-  })
+  let writing: ReturnType<typeof writeBatch> | undefined
+  let claiming: Promise<ReviewTask[]> | undefined
+  const { outcomes, nextIds } = await onceOnly<Remembered, HeldTasks>(
+    app,
+    viewer,
+    SUBMIT,
+    input,
+    async (tx, remember, held) => {
+      const batch = await planAnswers(tx, viewer, projectId, answers, { held, canSettle })
+      const { outcomes, settings } = batch
+      // Nothing waits from here on: what is written, the COMMIT and the claim behind it travel together.
+      writing = writeBatch(tx, viewer, projectId, batch, remember({ outcomes }))
+      if (claimNext > 0) claiming = app.afterCommit(tx, claimAfter(viewer, input, { canSettle, settings }))
+      for (const sent of [writing, claiming]) sent?.catch(() => {})
+      return { outcomes }
+    },
+    { first: (tx) => lockTasks(tx, viewer, projectId, answers) },
+  )
+  // Where a statement has failed, the COMMIT was none.
+  const { closed = [], decisions = [] } = (await writing) ?? {}
   const next = nextIds
     ? await findTasks(app, projectId, nextIds)
-    : await claimAfter(app, viewer, input, { canSettle, settings })
+    : await nextTasks(app, viewer, input, { canSettle, claiming })
   const known = new Map(closed.map((task) => [task.id, task]))
   // A repeat of the call, and tasks whose answer was refused, are read anew.
   const missing = outcomes.map(({ taskId }) => taskId).filter((id) => !known.has(id))
@@ -198,30 +208,39 @@ interface Remembered {
 }
 
 /** Holds the tasks that follow a batch of answers, once: a repeat of the call gets the same ones. */
-async function claimAfter(
+function claimAfter(
+  viewer: Viewer,
+  input: SubmitReviewAnswers,
+  { canSettle, settings }: { canSettle: boolean; settings: ReviewSettings },
+): Prisma.Sql {
+  const { projectId, answers, claimNext, kinds } = input
+  const except = answers.map(({ taskId }) => taskId)
+  const onlyIf = Prisma.sql`EXISTS (SELECT 1 FROM turn)`
+  const claim = claimSql(viewer, projectId, claimNext, { settings, canSettle, kinds, except, onlyIf })
+  const ids = Prisma.sql`SELECT coalesce(jsonb_agg("id" ORDER BY "priority" DESC, "id"), '[]') FROM claimed`
+  const { turn, noted } = secondPart(viewer, SUBMIT, input, 'nextIds', ids)
+  return Prisma.sql`/* claimAfter */ WITH ${turn}, ${claim}, ${noted} SELECT * FROM claimed`
+}
+
+/** The tasks that follow a batch of answers; of a repeat whose first call did not get to them, too. */
+async function nextTasks(
   app: App,
   viewer: Viewer,
   input: SubmitReviewAnswers,
-  { canSettle, settings }: { canSettle: boolean; settings?: ReviewSettings },
+  { canSettle, claiming }: { canSettle: boolean; claiming?: Promise<ReviewTask[]> },
 ): Promise<ReviewTask[]> {
-  const { projectId, answers, claimNext, kinds } = input
+  const { projectId, claimNext } = input
   if (claimNext === 0) return []
-  const except = answers.map(({ taskId }) => taskId)
-  const claim = claimSql(viewer, projectId, claimNext, {
-    settings: settings ?? (await findReviewSettings(app, projectId)),
-    canSettle,
-    kinds,
-    except,
-    onlyIf: Prisma.sql`EXISTS (SELECT 1 FROM turn)`,
-  })
-  const ids = Prisma.sql`SELECT coalesce(jsonb_agg("id" ORDER BY "priority" DESC, "id"), '[]') FROM claimed`
-  const { turn, noted } = secondPart(viewer, SUBMIT, input, 'nextIds', ids)
-  const rows = await app.prisma.$queryRaw<ReviewTask[]>`
-    /* claimAfter */ WITH ${turn}, ${claim}, ${noted} SELECT * FROM claimed`
+  const rows = await (claiming ?? claimNow())
   if (rows.length > 0) return bestFirst(rows)
   // None is left, or the same call, sent twice, has them.
   const { nextIds = [] } = await rememberedAnswer<Remembered>(app, viewer, SUBMIT, input)
   return findTasks(app, projectId, nextIds)
+
+  async function claimNow(): Promise<ReviewTask[]> {
+    const settings = await findReviewSettings(app, projectId)
+    return app.prisma.$queryRaw<ReviewTask[]>(claimAfter(viewer, input, { canSettle, settings }))
+  }
 }
 
 function checkIds(taskIds: readonly string[]): void {

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import { DomainError } from './errors.ts'
 
@@ -22,8 +22,13 @@ export async function* textLines(stream: Readable, name: string): AsyncGenerator
     pending = []
     pendingBytes = 0
     count++
-    if (!isUtf8(bytes)) throw new DomainError('INVALID', `${name}, line ${count} is not UTF-8: save the file as UTF-8`)
     const end = bytes.at(-1) === 13 ? bytes.length - 1 : bytes.length
+    // Long lines of base64 are plain ASCII, which is copied and not decoded.
+    if (isAscii(bytes)) {
+      isFirst = false
+      return bytes.toString('latin1', 0, end)
+    }
+    if (!isUtf8(bytes)) throw new DomainError('INVALID', `${name}, line ${count} is not UTF-8: save the file as UTF-8`)
     const text = bytes.toString('utf8', 0, end)
     const isMarked = isFirst && text.charCodeAt(0) === 0xfeff
     isFirst = false

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Prisma } from '../../src/generated/prisma/client.ts'
 import { createBulkWriter } from '../../src/infra/bulk-writer.ts'
 import type { Database } from '../../src/infra/database.ts'
 import type { BulkWriter } from '../../src/services/bulk-port.ts'
@@ -121,4 +122,19 @@ it('writes more than one buffer holds, and nothing where there is nothing', asyn
   )
   expect(await db.prisma.item.count({ where: { projectId, externalKey: { startsWith: 'many' } } })).toBe(1_000)
   await insertItems([], [])
+})
+
+it('waits for what is on its way on the same session', async () => {
+  const following = Array.from({ length: 8 }, () =>
+    db.prisma.$transaction(async (tx) => {
+      await tx.$executeRaw`SELECT 1`
+      return { rows: db.afterCommit<{ n: number }>(tx, Prisma.sql`SELECT 7 AS n FROM pg_sleep(0.3)`) }
+    }, patient),
+  )
+  // As soon as it is committed, the session is anybody's, whatever still follows the COMMIT.
+  const sent = await Promise.all(following)
+  const ids = Array.from({ length: 8 }, newId)
+  await Promise.all(ids.map((id) => insertItems([id], [`behind ${id}`])))
+  expect(await db.prisma.item.count({ where: { projectId, id: { in: ids } } })).toBe(8)
+  for (const { rows } of sent) expect(await rows).toEqual([{ n: 7 }])
 })

@@ -1,7 +1,9 @@
+import { EventEmitter } from 'node:events'
 import { PrismaPg } from '@prisma/adapter-pg'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { Prisma, PrismaClient } from '../../src/generated/prisma/client.ts'
 import type { Database } from '../../src/infra/database.ts'
+import { linkSessions } from '../../src/infra/direct-sql.ts'
 import { openTestDatabase } from '../support/database.ts'
 
 let database: Database
@@ -98,4 +100,87 @@ it('a transaction that Prisma has ended for taking too long takes no further sta
 
 it('the errors of the database keep their code', async () => {
   await expect(database.prisma.$queryRaw`SELECT 1 / 0`).rejects.toMatchObject({ code: '22012' })
+})
+
+describe('statements that nobody waits for', () => {
+  const named = (name: string) => Prisma.sql`UPDATE "User" SET "displayName" = ${name} WHERE "id" = ${userId}::uuid`
+  const nameNow = async () =>
+    (await database.prisma.$queryRaw<{ name: string }[]>`SELECT "displayName" AS "name" FROM "User"`)[0]?.name
+  afterEach(async () => {
+    await database.prisma.user.deleteMany()
+  })
+
+  it('run in the order of the calls, from the first on', async () => {
+    const counts = await database.prisma.$transaction((tx) =>
+      Promise.all([tx.$executeRaw(insert()), tx.$executeRaw(named('Grace')), tx.$executeRaw(named('Joan'))]),
+    )
+    expect(counts).toEqual([1, 1, 1])
+    expect(await nameNow()).toBe('Joan')
+  })
+
+  it('are part of the transaction that commits behind them', async () => {
+    let writing: Promise<number> | undefined
+    await database.prisma.$transaction(async (tx) => {
+      await tx.$executeRaw(insert())
+      writing = tx.$executeRaw(named('Grace'))
+    })
+    expect(await writing).toBe(1)
+    expect(await nameNow()).toBe('Grace')
+  })
+
+  it('undo the transaction where they fail, and tell who waits for them', async () => {
+    let writing: Promise<unknown> | undefined
+    await database.prisma.$transaction(async (tx) => {
+      await tx.$executeRaw(insert())
+      writing = tx.$queryRaw`SELECT 1 / 0`
+      writing.catch(() => {})
+    })
+    await expect(writing).rejects.toMatchObject({ code: '22012' })
+    expect(await countUsers()).toBe(0)
+  })
+
+  it('follow a COMMIT, see what it left, and have a transaction of their own', async () => {
+    const found = await database.prisma.$transaction(async (tx) => {
+      await tx.$executeRaw(insert())
+      const name = Prisma.sql`SELECT "displayName" AS "name", pg_current_xact_id_if_assigned() IS NULL AS "isNew" FROM "User"`
+      return { following: database.afterCommit<{ name: string; isNew: boolean }>(tx, name) }
+    })
+    expect(await found.following).toEqual([{ name: 'Ada', isNew: true }])
+  })
+
+  it('find nothing where there was no COMMIT', async () => {
+    let following: Promise<unknown[]> | undefined
+    const failing = database.prisma.$transaction(async (tx) => {
+      await tx.$executeRaw(insert())
+      following = database.afterCommit(tx, Prisma.sql`SELECT 1`)
+      throw new Error('never mind')
+    })
+    await expect(failing).rejects.toThrow('never mind')
+    expect(await following).toEqual([])
+  })
+
+  it('follow nothing before there was a first statement', async () => {
+    await database.prisma.$transaction(async (tx) => {
+      await expect(database.afterCommit(tx, Prisma.sql`SELECT 1`)).rejects.toThrow(/has begun/)
+    })
+  })
+})
+
+it('a session whose BEGIN fails ends', async () => {
+  class Session {
+    ended = 0
+    async query(_text: string): Promise<void> {
+      throw new Error('no')
+    }
+    async end(): Promise<void> {
+      this.ended++
+    }
+  }
+  const pool = new EventEmitter()
+  linkSessions(pool as never)
+  const session = new Session()
+  pool.emit('connect', session)
+  await session.query('BEGIN')
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(session.ended).toBe(1)
 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
-import { connectPrisma, connectServer, type Database } from '../../src/infra/database.ts'
+import { connectPool, connectServer, type Database } from '../../src/infra/database.ts'
 import { migrate } from '../../src/infra/migrate.ts'
 import { openPglite } from '../../src/infra/pglite.ts'
 
@@ -13,13 +13,12 @@ export async function openTestDatabase(): Promise<Database> {
 
 async function openFromTemplate(template: string): Promise<Database> {
   const pglite = await openPglite({ dataDir: 'memory://', loadDataDir: new Blob([readFileSync(template)]) })
-  const prisma = connectPrisma(pglite.pool)
+  const connected = connectPool(pglite.pool)
   return {
     kind: 'embedded',
-    pool: pglite.pool,
-    prisma,
+    ...connected,
     close: async () => {
-      await prisma.$disconnect()
+      await connected.prisma.$disconnect()
       await pglite.close()
     },
   }
@@ -32,17 +31,16 @@ async function openOnServer(url: string): Promise<Database> {
   await admin.query(`CREATE DATABASE "${name}"`)
   const own = new URL(url)
   own.pathname = `/${name}`
-  const { pool, prisma } = connectServer({ connectionString: own.href, max: 10 })
-  const client = await pool.connect()
+  const connected = connectServer({ connectionString: own.href, max: 10 })
+  const client = await connected.pool.connect()
   await migrate(client)
   client.release()
   return {
     kind: 'server',
-    pool,
-    prisma,
+    ...connected,
     close: async () => {
-      await prisma.$disconnect()
-      await pool.end()
+      await connected.prisma.$disconnect()
+      await connected.pool.end()
       await admin.query(`DROP DATABASE "${name}" WITH (FORCE)`)
       await admin.end()
     },
