@@ -46,7 +46,7 @@ async function ensureFetched(
 
 /**
  * Reads rows batch by batch: each batch commits with its checkpoint, so that a restarted import goes on after the last one,
- * and a row is never stored twice. While a batch is written, the next one is read.
+ * and a row is never stored twice. While a batch is written, those after it are read.
  */
 export const importItems = implementJob(importJob, async (context) => {
   const { app, job, payload, signal, progress, failRow } = context
@@ -68,6 +68,9 @@ export const importItems = implementJob(importJob, async (context) => {
     for (const row of failed) failRow(row)
     await app.prisma.$transaction(
       async (tx) => {
+        // Nobody waits for the disk between batches: rows and checkpoint are lost together or not at all, and the end of the
+        // job, which is waited for, comes after them all.
+        await tx.$executeRaw`SET LOCAL synchronous_commit = off`
         const { created, replaced, refused } = await storeBatch(app, tx, { projectId, space, onExisting }, ready)
         const labelled = created.flatMap(({ itemId, row }) => (row.label ? [{ itemId, label: row.label }] : []))
         const again = await takeReplacedLabels(tx, projectId, replaced)
@@ -80,11 +83,14 @@ export const importItems = implementJob(importJob, async (context) => {
     progress('items', lastRow, total)
   }
 
+  // One batch is written, another waits, a third is read: the thread that reads them is never idle for want of one.
+  let writing: Promise<void> = Promise.resolve()
   let storing: Promise<void> = Promise.resolve()
   async function flush(batch: readonly ManifestRow[], lastRow: number): Promise<void> {
     const prepared = await prepareRows(preparing, batch)
-    await storing
-    storing = store(prepared, lastRow)
+    await writing
+    writing = storing
+    storing = storing.then(() => store(prepared, lastRow))
     // Its failure is thrown where it is waited for.
     storing.catch(() => {})
   }
@@ -112,16 +118,10 @@ export const importItems = implementJob(importJob, async (context) => {
     await storing.catch(() => {})
     await content.close()
   }
-  await refreshStatistics(
-    app,
-    'Item',
-    'Embedding',
-    'Identity',
-    'IdentityMember',
-    'MembershipEvent',
-    'Constraint',
-    'DecisionIdentity',
-  )
+  await Promise.all([
+    refreshStatistics(app, 'Embedding'),
+    refreshStatistics(app, 'Item', 'Identity', 'IdentityMember', 'MembershipEvent', 'Constraint', 'DecisionIdentity'),
+  ])
   await enqueueSpaceIndex(app, space, job.createdById ?? undefined)
   await enqueueSpaceUpdates(app, space, job.createdById)
 })

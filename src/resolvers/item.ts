@@ -39,9 +39,6 @@ export const similar = (
   return load.similar({ projectId, first, excludeIdentityId: excluded }).load(id)
 }
 
-export const similarItem = ({ projectId, itemId }: similarity.SimilarItem, _args: unknown, { load }: Context) =>
-  load.item.load({ projectId, id: itemId }) as Promise<Item>
-
 type ItemsArgs = PageArgs & { filter?: items.ItemFilter | null }
 
 export async function projectItems({ id }: Project, args: ItemsArgs, { app, viewer }: Context) {

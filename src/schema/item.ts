@@ -33,7 +33,7 @@ const SimilarItem = objectType({
   description: 'A neighbour with its cosine similarity.',
   sourceType: sourceIn('services/similarity.ts', 'SimilarItem'),
   definition(t) {
-    t.nonNull.field('item', { type: 'Item', description: 'Neighbour.', resolve: resolve.similarItem })
+    t.nonNull.field('item', { type: 'Item', description: 'Neighbour.' })
     t.nonNull.float('similarity', { description: 'Cosine similarity.' })
   },
 })

@@ -1,4 +1,4 @@
-import { type EmbeddingSpace, Prisma } from '../generated/prisma/client.ts'
+import { type EmbeddingSpace, type Item, Prisma } from '../generated/prisma/client.ts'
 import { requireAccess, type Viewer } from './access.ts'
 import type { App, Tx } from './app.ts'
 import { indexedForm } from './embedding-index.ts'
@@ -8,8 +8,7 @@ import { encodeVector, problemOfVector } from './vectors.ts'
 
 /** A neighbour with its cosine similarity. */
 export interface SimilarItem {
-  projectId: string
-  itemId: string
+  item: Item
   similarity: number
 }
 
@@ -22,6 +21,9 @@ export interface SimilarOptions {
 const MAX_SIMILAR = 100
 /** Neighbours are found by 16-bit vectors and ordered by the full ones: this many times what is asked for, and a few. */
 const RERANKED = (first: number) => 2 * first + 10
+
+/** Inlined: with a limit that it cannot see, the planner of a kept statement takes any number of rows into account. */
+const literal = (count: number): Prisma.Sql => Prisma.raw(String(Math.trunc(count)))
 
 /** Ids are inlined, so that the planner can prove the predicate of the space's own index. */
 const uuidLiteral = (id: string): Prisma.Sql => {
@@ -48,9 +50,14 @@ function nearest(space: SearchedSpace, query: Prisma.Sql, first: number, and: Pr
   return Prisma.sql`
     SELECT c."itemId", c."vector" <=> ${query} AS "distance" FROM (SELECT ${width} AS "width") w CROSS JOIN LATERAL (
       SELECT e."itemId", e."vector" FROM "Embedding" e WHERE w."width" IS NOT NULL AND ${inSpace(space)} ${and}
-      ORDER BY ${indexed} <#> l2_normalize(${query})::${cast} LIMIT ${RERANKED(first)}) c
-    ORDER BY "distance" LIMIT ${first}`
+      ORDER BY ${indexed} <#> l2_normalize(${query})::${cast} LIMIT ${literal(RERANKED(first))}) c
+    ORDER BY "distance" LIMIT ${literal(first)}`
 }
+
+/** Neighbours with the items that they are: one statement for both. */
+const withItems = (projectId: string, neighbours: Prisma.Sql): Prisma.Sql =>
+  Prisma.sql`SELECT n.*, i.* FROM (${neighbours}) n
+    JOIN "Item" i ON i."projectId" = ${uuidLiteral(projectId)} AND i."id" = n."itemId"`
 
 /** Nearest rows by comparing with every row of the space: what approximate searches are measured by. */
 export async function findNearestExactly(
@@ -69,20 +76,25 @@ export async function findNearestExactly(
 
 type Neighbour = { queryId: string; itemId: string; distance: number }
 
+/** Nearest rows of each item that has a vector in the space. */
+const nearestOfItems = (
+  space: SearchedSpace,
+  itemIds: readonly string[],
+  first: number,
+  and: Prisma.Sql = Prisma.empty,
+): Prisma.Sql =>
+  Prisma.sql`SELECT q."itemId" AS "queryId", n."itemId", n."distance" FROM "Embedding" q
+    CROSS JOIN LATERAL (${nearest(space, Prisma.sql`q."vector"`, first, Prisma.sql`AND e."itemId" <> q."itemId" ${and}`)}) n
+    WHERE q."projectId" = ${uuidLiteral(space.projectId)} AND q."spaceId" = ${uuidLiteral(space.id)}
+      AND q."itemId" = ANY(${[...itemIds]}::uuid[])`
+
 /** Nearest rows of each item that has a vector in the space, in one statement. */
 export const findNearest = (
   { prisma }: { prisma: App['prisma'] | Tx },
   space: SearchedSpace,
   itemIds: readonly string[],
   first: number,
-  and: Prisma.Sql = Prisma.empty,
-): Promise<Neighbour[]> =>
-  prisma.$queryRaw<Neighbour[]>`
-    /* findNearest */
-    SELECT q."itemId" AS "queryId", n."itemId", n."distance" FROM "Embedding" q
-    CROSS JOIN LATERAL (${nearest(space, Prisma.sql`q."vector"`, first, Prisma.sql`AND e."itemId" <> q."itemId" ${and}`)}) n
-    WHERE q."projectId" = ${uuidLiteral(space.projectId)} AND q."spaceId" = ${uuidLiteral(space.id)}
-      AND q."itemId" = ANY(${[...itemIds]}::uuid[])`
+): Promise<Neighbour[]> => prisma.$queryRaw<Neighbour[]>`/* findNearest */ ${nearestOfItems(space, itemIds, first)}`
 
 function checkSize(first: number): void {
   if (first < 1 || first > MAX_SIMILAR) throw invalid(`first must be 1 to ${MAX_SIMILAR}: got ${first}`, 'first')
@@ -114,11 +126,12 @@ export async function findSimilar(
     ? Prisma.sql`AND NOT EXISTS (SELECT 1 FROM "IdentityMember" m WHERE m."projectId" = e."projectId"
         AND m."itemId" = e."itemId" AND m."identityId" = ${excludeIdentityId}::uuid)`
     : Prisma.empty
-  const rows = await findNearest(app, space, itemIds, first, notIn)
+  const rows = await app.prisma.$queryRaw<(Neighbour & Item)[]>`
+    /* findSimilar */ ${withItems(projectId, nearestOfItems(space, itemIds, first, notIn))}`
   const byQuery = new Map<string, SimilarItem[]>(itemIds.map((id) => [id, []]))
-  for (const { queryId, itemId, distance } of rows) {
+  for (const { queryId, distance, ...item } of rows) {
     const similarity = 1 - distance
-    if (similarity >= minSimilarity) byQuery.get(queryId)?.push({ projectId, itemId, similarity })
+    if (similarity >= minSimilarity) byQuery.get(queryId)?.push({ item, similarity })
   }
   return itemIds.map((id) => (byQuery.get(id) ?? []).sort((a, b) => b.similarity - a.similarity))
 }
@@ -156,9 +169,9 @@ export async function searchByVector(
   const problem = problemOfVector(values, space.dimension)
   if (problem) throw invalid(`vector ${problem}`, 'input', 'vector')
   const query = Prisma.sql`${encodeVector(values)}::vector`
-  const rows = await app.prisma.$queryRaw<{ itemId: string; distance: number }[]>`
-    /* searchByVector */ ${nearest(space, query, first)}`
+  const rows = await app.prisma.$queryRaw<(Neighbour & Item)[]>`
+    /* searchByVector */ ${withItems(projectId, nearest(space, query, first))}`
   return rows
-    .map(({ itemId, distance }) => ({ projectId, itemId, similarity: 1 - distance }))
+    .map(({ distance, ...item }) => ({ item, similarity: 1 - distance }))
     .sort((a, b) => b.similarity - a.similarity)
 }
