@@ -164,7 +164,9 @@ export const createAfterCommit =
   (names?: StatementNames): AfterCommit =>
   <Row>(tx: Tx, { text, values }: Prisma.Sql) =>
     new Promise<Row[]>((resolve, reject) => {
-      followersOf.get(tx)?.((session) => {
+      const addTo = followersOf.get(tx)
+      if (!addTo) throw new Error('a statement follows a transaction of the app')
+      addTo((session) => {
         if (!session) return resolve([])
         session.query(statementOf(text, values, names)).then(({ rows }) => resolve(rows as Row[]), reject)
       })

@@ -33,26 +33,37 @@ const isStalePlan = (error: unknown): boolean =>
 export const createServerClient = (names: StatementNames) =>
   class ServerClient extends pg.Client {
     declare pipeline: boolean
+    /** Statements that are sent and not answered. */
+    #underWay = 0
+    #copies: Promise<unknown> = Promise.resolve()
 
     // biome-ignore lint/suspicious/noExplicitAny: stands for every overload of pg's own
     override query(...args: any[]): any {
       const text: unknown = typeof args[0] === 'string' ? args[0] : args[0]?.text
       const number = typeof text === 'string' ? /^\/\* copy (\d+) \*\//.exec(text)?.[1] : undefined
       const bytes = number === undefined ? undefined : waiting.get(Number(number))
-      if (bytes) return this.#copy(text as string, bytes)
-      const watch = (error: unknown) => isStalePlan(error) && names.renew()
+      if (bytes) {
+        const copying = this.#copies.then(() => this.#copy(text as string, bytes))
+        this.#copies = copying.catch(() => {})
+        return copying
+      }
+      const answered = (error?: unknown) => {
+        this.#underWay--
+        if (args[0]?.name && isStalePlan(error)) names.renew()
+      }
       const callback: unknown = args.at(-1)
       // A pool hands over a callback and gets no promise.
-      if (args[0]?.name && typeof callback === 'function') {
+      if (typeof callback === 'function') {
         args[args.length - 1] = (error: unknown, result: unknown) => {
-          watch(error)
+          answered(error)
           callback(error, result)
         }
       }
+      this.#underWay++
       this.#gather()
       // biome-ignore lint/suspicious/noExplicitAny: see above
       const result = (super.query as any)(...args)
-      if (args[0]?.name) result?.catch?.(watch)
+      if (typeof callback !== 'function') result.then(() => answered(), answered)
       return result
     }
 
@@ -64,9 +75,8 @@ export const createServerClient = (names: StatementNames) =>
     }
 
     async #copy(text: string, bytes: Buffer): Promise<pg.QueryArrayResult> {
-      // Its bytes must not travel with statements, of which a BEGIN and what follows an earlier COMMIT may be on their way:
-      // once this one is answered, they all are.
-      await super.query('SELECT')
+      // Its bytes must not travel with statements, of which a BEGIN and what follows an earlier COMMIT may be on their way.
+      while (this.#underWay > 0) await super.query('SELECT')
       this.pipeline = false
       try {
         const stream = super.query(copyFrom(text))

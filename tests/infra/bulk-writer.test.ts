@@ -138,3 +138,17 @@ it('waits for what is on its way on the same session', async () => {
   expect(await db.prisma.item.count({ where: { projectId, id: { in: ids } } })).toBe(8)
   for (const { rows } of sent) expect(await rows).toEqual([{ n: 7 }])
 })
+
+it('several inserts of one transaction may be asked for at once, among other statements', async () => {
+  const ids = Array.from({ length: 6 }, newId)
+  const item = (id: string) => ({
+    projectId: { type: 'uuid' as const, value: projectId },
+    id: { type: 'uuid' as const, values: [id] },
+    externalKey: { type: 'text' as const, values: [`at once ${id}`] },
+  })
+  await db.prisma.$transaction(
+    (tx) => Promise.all(ids.flatMap((id) => [bulk.insert(tx, 'Item', 1, item(id)), tx.$queryRaw`SELECT 1`])),
+    patient,
+  )
+  expect(await db.prisma.item.count({ where: { projectId, id: { in: ids } } })).toBe(6)
+})
