@@ -123,24 +123,23 @@ describe.skipIf(!hasBrowser)('an identity in a browser', () => {
     }
     expect(seen).toBe(MANY)
     expect(await page.locator(members).count()).toBeLessThan(150)
-    // Frames while the whole list is scrolled by: a busy machine may hold up one or two, a list that renders everything holds up all.
-    const frames = await page.evaluate<number[]>(`(async () => {
+    // Frames while the whole list is scrolled by: none may hang.
+    const worst = await page.evaluate(`(async () => {
       const list = ${LIST}
-      const frames = []
-      let last = performance.now()
+      let worst = 0, last = performance.now()
       for (let i = 0; i < 60; i++) {
         list.scrollTop = (list.scrollHeight * i) / 60
         await new Promise(requestAnimationFrame)
         const now = performance.now()
-        frames.push(now - last)
+        worst = Math.max(worst, now - last)
         last = now
       }
-      return frames.sort((a, b) => a - b)
+      return worst
     })()`)
     console.log(
-      `${MANY.toLocaleString()} members loaded in ${((performance.now() - startedAt) / 1000).toFixed(1)} s, longest frame ${frames.at(-1)?.toFixed(0)} ms`,
+      `${MANY.toLocaleString()} members loaded in ${((performance.now() - startedAt) / 1000).toFixed(1)} s, longest frame ${Number(worst).toFixed(0)} ms`,
     )
-    expect(frames[Math.floor(0.9 * frames.length)]).toBeLessThan(1_000)
+    expect(worst).toBeLessThan(1_000)
     expect(problems).toEqual([])
     await context.close()
   })
